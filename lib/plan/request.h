@@ -1,0 +1,59 @@
+// What the operator asks of prepare and of publish, as JSON in STAGEWRIGHT_REQUEST.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+#include "lib/oci/manifest.h"
+
+namespace stagewright::plan {
+
+/// How we talk to one registry host. The nodes have their own configuration.
+struct RegistryAccess {
+  enum class Tls { kVerify, kSkipVerify, kPlainHttp };
+  std::string host;
+  Tls tls = Tls::kVerify;
+  std::string caFile;               ///< a mounted file, or empty
+  std::vector<std::string> mirrors;
+};
+
+struct GitSource {
+  std::string url;
+  std::string branch, tag, commit;  ///< at most one is set; none: the remote's HEAD
+  bool authenticated = false;       ///< kSourceSecretDir is mounted; its absence is exit 21
+};
+
+struct BuildRequest {
+  std::optional<GitSource> git;
+  bool configMap = false;           ///< the source is kConfigMapDir
+  std::string contextDir = ".";
+  std::string dockerfile = "Dockerfile";
+  std::optional<std::string> dockerfileInline;
+  std::string target;               ///< empty: the last stage
+  oci::Platform platform;
+  std::vector<std::pair<std::string, std::string>> buildArgs;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::vector<RegistryAccess> registries;
+  int pullSecrets = 0;              ///< pull/<0..n-1>/.dockerconfigjson may exist
+  int maxAttempts = 1;              ///< stages/<i>/a1..a<n> are made
+};
+
+struct PublishRequest {
+  std::string repository;           ///< host/path
+  std::vector<std::string> tags;
+  std::vector<RegistryAccess> registries;
+  int pullSecrets = 0;
+  bool pushSecret = false;          ///< kPushSecretDir is mounted; its absence is exit 21
+  bool dockerFormat = false;
+};
+
+Json toJson(const BuildRequest& r);
+Json toJson(const PublishRequest& r);
+Result<BuildRequest> parseBuildRequest(std::string_view text);
+Result<PublishRequest> parsePublishRequest(std::string_view text);
+
+}  // namespace stagewright::plan
