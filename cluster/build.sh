@@ -65,25 +65,29 @@ helm_dir()       { build_dir helm "$SW_HELM_VERSION"; }
 ensure_component() {
   local name=$1 dir program
   dir=$("$1_dir")
+  mkdir -p "$SW_BUILDS" "$SW_BIN"
   if [[ ! -d $dir ]]; then
-    apt_install "${SW_BUILD_PACKAGES[@]}"
-    use_go
-    say "Building $(basename "$dir" | sed 's/-[0-9a-f]*$//') with $(go env GOVERSION)"
-    timed "$name" build_component "$name" "$dir"
+    # One builder per component: a second one waits and finds it done.
+    (
+      flock 8
+      [[ -d $dir ]] || build_component "$name" "$dir"
+    ) 8>"$SW_BUILDS/.$name.lock"
   fi
-  mkdir -p "$SW_BIN"
   for program in "$dir"/bin/*; do
     # A link that is right already stays: another command may be running through it.
     [[ $(readlink "$SW_BIN/${program##*/}" 2>/dev/null) == "$program" ]] || ln -sfn "$program" "$SW_BIN/${program##*/}"
   done
 }
 
+# build_component NAME DIR: complete or not at all.
 build_component() {
-  local new=$2.new
-  rm -rf "$new"
-  mkdir -p "$new/bin"
-  "build_$1" "$new" 2> >(grep -v '^go: downloading' >&2)
-  mv "$new" "$2"
+  local name=$1 dir=$2
+  use_go
+  say "Building $(basename "$dir" | sed 's/-[0-9a-f]*$//') with $(go env GOVERSION)"
+  rm -rf "$dir.new"
+  mkdir -p "$dir.new/bin"
+  timed "$name" "build_$name" "$dir.new" 2> >(grep -v '^go: downloading' >&2)
+  mv "$dir.new" "$dir"
 }
 
 # The programs the cluster runs, biggest first. Kept in the foreground, one after the other: each

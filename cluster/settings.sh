@@ -34,6 +34,7 @@ SW_POD_NET_PREFIX=10.244
 SW_SERVICE_CIDR=10.96.0.0/16
 SW_API_SERVICE_IP=10.96.0.1
 SW_MAX_NODES=4
+SW_CGROUP=stagewright          # /stagewright/nodeN in every cgroup hierarchy
 
 # --- ports: the same on SW_CP_IP and, by a forwarder, on 127.0.0.1 of the machine ----------------
 SW_API_PORT=${STAGEWRIGHT_API_PORT:-6443}
@@ -44,3 +45,6 @@ SW_OPEN_REGISTRY=$SW_CP_IP:$SW_OPEN_REGISTRY_PORT
 SW_REGISTRY_USER=stagewright   # its password is made at random, once per state directory
 
 SW_PAUSE_IMAGE=$SW_OPEN_REGISTRY/pause:1
+
+# --- fixed in the code of Kubernetes -------------------------------------------------------------
+SW_HOSTPATH_DIR=/tmp/hostpath_pv   # of the host-path provisioner

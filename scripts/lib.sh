@@ -92,7 +92,8 @@ apt_install() {
   if ! apt_quietly "$log" "${missing[@]}"; then
     # The usual cause is a package list that is absent or old.
     note "refreshing the package lists"
-    if ! { apt-get -q update && apt_quietly "$log" "${missing[@]}"; } >>"$log" 2>&1; then
+    apt-get -q update >>"$log" 2>&1 || true
+    if ! apt_quietly "$log" "${missing[@]}"; then
       tail -n 15 "$log" >&2
       rm -f "$log"
       die "apt-get install failed: ${missing[*]}"
