@@ -1,0 +1,241 @@
+"""Builds that succeed: what they push is what the Dockerfile says."""
+import pathlib
+
+import harness
+from gitserver import GitServer
+from harness import BUSYBOX, DEBIAN, GOLANG, Namespace, condition, seconds_between
+from registry import Image
+
+EXAMPLE = pathlib.Path(__file__).resolve().parents[3] / "examples" / "hello-go"
+
+
+def test_hello_go_two_dockerfiles():
+    with Namespace("hello") as ns:
+        files = {p.name: p.read_text() for p in EXAMPLE.iterdir() if p.suffix in (".go", ".mod") or "Dockerfile" in p.name}
+        ns.config_map("hello-src", files)
+        names = sorted(n for n in files if n.startswith("Dockerfile"))
+        assert len(names) == 2, names
+        images = {}
+        for index, dockerfile in enumerate(names):
+            name = f"hello-{index}"
+            ns.build(name, source={"configMap": {"name": "hello-src"}}, dockerfile=dockerfile,
+                     buildArgs=[{"name": "GO_IMAGE", "value": GOLANG}])
+        for index, _ in enumerate(names):
+            status = ns.succeeded(f"hello-{index}", timeout=400)
+            images[index] = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/hello-{index}:1")
+            assert images[index].digest == status["image"]["digest"], status["image"]
+            assert images[index].size == status["image"]["sizeBytes"], (images[index].size, status["image"])
+        small, big = sorted(images.values(), key=lambda i: i.size)
+        assert big.size >= 100 * small.size, f"{big.size} is not 100 times {small.size}"
+        for image in (small, big):
+            layers = [h for h in image.config["history"] if not h.get("empty_layer")]
+            assert len(layers) == len(image.manifest["layers"]) == len(image.config["rootfs"]["diff_ids"])
+        assert "Hello Docker!" in ns.run_pod("run", f"{small.registry}/{small.repository}@{small.digest}")
+
+
+def test_config_and_history_are_those_of_the_language_reference():
+    with Namespace("config") as ns:
+        ns.inline("cfg", f"""FROM {BUSYBOX}
+ARG VERSION=1
+ENV A=b \\
+    PATH_EXTRA="x y"
+LABEL org.example.v=$VERSION
+WORKDIR /srv/app
+RUN echo "$VERSION" > v
+EXPOSE 8080 53/udp
+VOLUME /data
+USER nobody
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=5s CMD true
+ENTRYPOINT ["/bin/sh", "-c"]
+CMD echo hi
+""", buildArgs=[{"name": "VERSION", "value": "7"}])
+        ns.succeeded("cfg")
+        image = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/cfg:1")
+        config = image.config["config"]
+        assert config["Env"][1:] == ["A=b", "PATH_EXTRA=x y"], config
+        assert config["Labels"]["org.example.v"] == "7"
+        assert config["WorkingDir"] == "/srv/app" and config["User"] == "nobody"
+        assert set(config["ExposedPorts"]) == {"8080/tcp", "53/udp"} and set(config["Volumes"]) == {"/data"}
+        assert config["StopSignal"] == "SIGINT" and config["Healthcheck"]["Interval"] == 5_000_000_000
+        assert config["Entrypoint"] == ["/bin/sh", "-c"] and config["Cmd"] == ["/bin/sh", "-c", "echo hi"]
+        assert image.read("/srv/app/v") == b"7\n"
+        history = [(h["created_by"], bool(h.get("empty_layer"))) for h in image.config["history"]][1:]
+        assert history[0] == ("ARG VERSION=7", True), history
+        assert ('RUN |1 VERSION=7 /bin/sh -c echo "$VERSION" > v # buildkit', False) in history, history
+        assert ("WORKDIR /srv/app", False) in history and ("USER nobody", True) in history, history
+        assert history[-1] == ('CMD ["/bin/sh" "-c" "echo hi"]', True), history
+
+
+DIAMOND = f"""FROM {BUSYBOX} AS base
+RUN echo base > /base
+FROM base AS left
+RUN sleep 4; cat /base > /left; echo left >> /left
+FROM base AS right
+RUN sleep 4; cat /base > /right; echo right >> /right
+FROM scratch
+COPY --from=left /left /
+COPY --from=right /right /
+"""
+
+
+def check_diamond(ns, status):
+    image = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/diamond:1")
+    assert image.read("/left") == b"base\nleft\n" and image.read("/right") == b"base\nright\n"
+    stages = {s["name"]: s for s in status["stages"]}
+    left, right = stages["left"], stages["right"]
+    overlap = min(left["completionTime"], right["completionTime"]) > max(left["startTime"], right["startTime"])
+    assert overlap, f"the middle stages did not overlap: {left} {right}"
+    return stages
+
+
+def test_diamond_overlaps():
+    with Namespace("diamond") as ns:
+        ns.inline("diamond", DIAMOND)
+        check_diamond(ns, ns.succeeded("diamond"))
+
+
+def test_diamond_on_two_nodes():
+    import json
+    nodes = [n for n in json.loads(harness.kubectl("get", "nodes", "-o", "json").stdout)["items"]
+             if any(c["type"] == "Ready" and c["status"] == "True" for c in n["status"]["conditions"])]
+    if len(nodes) < 2:
+        raise harness.Skip("needs two ready nodes: scripts/cluster.sh up --nodes 2")
+    with Namespace("spread") as ns:
+        first, second = (n["metadata"]["name"] for n in nodes[:2])
+        ns.inline("diamond", DIAMOND, workspace={"accessMode": "ReadWriteMany", "size": "1Gi"},
+                  execution={"stages": [{"stage": "left", "nodeSelector": {"kubernetes.io/hostname": first}},
+                                        {"stage": "right", "nodeSelector": {"kubernetes.io/hostname": second}}]})
+        stages = check_diamond(ns, ns.succeeded("diamond"))
+        assert stages["left"]["node"] != stages["right"]["node"], stages
+
+
+def test_git_branch_tag_commit_and_password():
+    with GitServer("reader", "s3cret") as server, Namespace("git") as ns:
+        url, commit = server.repository("shop", {"svc/Dockerfile": f"FROM {BUSYBOX}\nCOPY data /data\n", "svc/data": "v1\n"})
+        ns.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ro"}, "type": "kubernetes.io/basic-auth",
+                  "stringData": {"username": "reader", "password": "s3cret"}})
+        for name, ref in (("head", None), ("branch", {"branch": "main"}), ("commit", {"commit": commit})):
+            source = {"url": url, "secretRef": {"name": "ro"}, **({"ref": ref} if ref else {})}
+            ns.build(name, source={"git": source}, contextDir="svc")
+        for name in ("head", "branch", "commit"):
+            status = ns.succeeded(name)
+            assert status["run"]["sourceRevision"] == commit, status["run"]
+            assert Image(f"{harness.PUSH_REGISTRY}/{ns.name}/{name}:1").read("/data") == b"v1\n"
+
+
+def test_several_tags_and_labels():
+    with Namespace("tags") as ns:
+        repository = f"{harness.PUSH_REGISTRY}/{ns.name}/app"
+        ns.inline("app", f"FROM {BUSYBOX}\nRUN echo x > /x\n",
+                  output={"repository": repository, "tags": ["1.0", "latest"], "secretRef": {"name": "push"},
+                          "labels": [{"name": "org.opencontainers.image.source", "value": "https://git.example/app"}]})
+        status = ns.succeeded("app")
+        for tag in ("1.0", "latest"):
+            image = Image(f"{repository}:{tag}")
+            assert image.digest == status["image"]["digest"]
+        assert image.config["config"]["Labels"]["org.opencontainers.image.source"] == "https://git.example/app"
+
+
+def _local_deb():
+    """A .deb made here: files of several owners and modes, a conffile and a postinst that adds a user."""
+    import pathlib
+    import shutil
+    import subprocess
+    import tempfile
+    if not shutil.which("dpkg-deb"):
+        raise harness.Skip("needs dpkg-deb")
+    root = pathlib.Path(tempfile.mkdtemp())
+    for path, mode, text in (("usr/bin/tool", 0o4755, "#!/bin/sh\necho tool\n"), ("etc/tool/tool.conf", 0o640, "k=v\n"),
+                             ("usr/share/doc/tool/copyright", 0o644, "free\n"), ("var/lib/tool/data", 0o600, "d\n")):
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+    (root / "DEBIAN").mkdir()
+    (root / "DEBIAN/control").write_text("Package: tool\nVersion: 1.0\nArchitecture: all\nMaintainer: t <t@example.test>\n"
+                                         "Description: a tool\n")
+    (root / "DEBIAN/postinst").write_text("#!/bin/sh\nset -e\nuseradd -r -m tooluser\nchown tooluser:daemon /var/lib/tool/data\n")
+    (root / "DEBIAN/postinst").chmod(0o755)
+    out = root.parent / (root.name + ".deb")
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", str(root), str(out)], check=True, capture_output=True)
+    data = out.read_bytes()
+    out.unlink()
+    shutil.rmtree(root)
+    return data
+
+
+# Prints one line per path as the container sees it; what the image's tree must say too.
+LISTING = r"""find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /.stagewright \) -prune -o \
+ -printf '%y %m %U %G %p %l\n' | sort > /tmp/listing; cat /tmp/listing | sed 's/^/LIST /'"""
+
+
+def test_debian_tree_equals_what_the_container_saw():
+    with Namespace("debian") as ns:
+        ns.with_context("deb", {"tool.deb": _local_deb(), "Dockerfile": f"""FROM {DEBIAN}
+COPY tool.deb /tmp/
+RUN dpkg -i /tmp/tool.deb && rm /tmp/tool.deb
+RUN useradd -m -u 1234 worker && install -o worker -g 1234 -m 2750 -d /srv/work \\
+ && cp /bin/true /usr/bin/cap && setcap cap_net_bind_service+ep /usr/bin/cap \\
+ && chmod 6755 /usr/bin/cap.copy 2>/dev/null || true
+RUN echo one > /srv/one && ln /srv/one /srv/two && ln -s one /srv/sym && chmod 4711 /srv/one
+RUN rm -rf /usr/share/doc/tool /usr/share/man && rm -rf /usr/share/common-licenses && mkdir /usr/share/common-licenses \\
+ && echo new > /usr/share/common-licenses/NEW
+RUN {LISTING}
+"""}, retention={"pods": "Always"})
+        ns.succeeded("deb")
+        seen = set()
+        for line in ns.logs("deb", "0").splitlines():
+            if line.startswith("LIST "):
+                kind, mode, uid, gid, path, link = (line[5:].split(" ", 5) + [""])[:6]
+                seen.add((kind, mode, uid, gid, path, link.strip() if kind == "l" else ""))
+        image = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/deb:1")
+        tree = image.tree()
+        letter = {b"0": "f", b"1": "f", b"2": "l", b"3": "c", b"4": "b", b"5": "d", b"6": "p"}
+        have = set()
+        for path, (info, _) in tree.items():
+            kind = letter[info.type]
+            mode = "777" if kind == "l" else format(info.mode & 0o7777, "o")
+            have.add((kind, mode, str(info.uid), str(info.gid), "/" + path, info.linkname if kind == "l" else ""))
+        ignored = {"/", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/.", "/tmp/listing"}
+        skip = lambda p: p in ignored or p.split("/")[1] in ("proc", "sys", "dev", ".stagewright")
+        missing = sorted(e for e in seen - have if not skip(e[4]))
+        extra = sorted(e for e in have - seen if not skip(e[4]))
+        assert not missing and not extra, f"missing {missing[:10]} extra {extra[:10]}"
+        assert len(seen) > 3000, len(seen)
+        caps = tree["usr/bin/cap"][0].pax_headers
+        assert any(k == "SCHILY.xattr.security.capability" for k in caps), caps
+        one, two = tree["srv/one"][0], tree["srv/two"][0]
+        assert one.islnk() or two.islnk(), "the hard link is lost"
+        assert "usr/share/common-licenses/GPL-3" not in tree and "usr/share/common-licenses/NEW" in tree
+
+
+def test_user_namespace_and_baseline():
+    import json
+    nodes = json.loads(harness.kubectl("get", "nodes", "-o", "json").stdout)["items"]
+    supported = all(any(h.get("features", {}).get("userNamespaces") for h in n["status"].get("runtimeHandlers", []))
+                    for n in nodes)
+    if not supported:
+        raise harness.Skip("the nodes report no user namespace support")
+    dockerfile = f"FROM {BUSYBOX}\nRUN cat /proc/self/uid_map > /map; id -u > /uid\n"
+    with Namespace("userns") as ns:
+        ns.inline("mapped", dockerfile)
+        ns.inline("plain", dockerfile, execution={"isolation": "Baseline"})
+        for name, isolation in (("mapped", "UserNamespace"), ("plain", "Baseline")):
+            status = ns.succeeded(name)
+            assert status["run"]["isolation"] == isolation, status["run"]
+            image = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/{name}:1")
+            identity = image.read("/map").split() == [b"0", b"0", b"4294967295"]
+            assert identity == (isolation == "Baseline"), image.read("/map")
+            assert image.read("/uid") == b"0\n"
+
+
+def test_create_to_ready_breakdown():
+    """Not a limit on time (machines differ): proves that the figures exist and are consistent."""
+    with Namespace("times") as ns:
+        ns.inline("quick", f"FROM {BUSYBOX} AS a\nRUN echo 1 > /a\nFROM scratch\nCOPY --from=a /a /\n")
+        status = ns.succeeded("quick")
+        run = status["run"]
+        assert seconds_between(run["startTime"], run["completionTime"]) == run["durationSeconds"], run
+        assert condition(status, "Finished")["reason"] == "Succeeded"
+        assert status["progress"] == "2/2", status
