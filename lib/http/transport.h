@@ -44,7 +44,7 @@ using BodySink = std::function<Status(std::string_view)>;
 
 struct Tls {
   bool verify = true;
-  std::string caFile;  ///< trusted instead of the system's authorities; empty: the system's
+  std::string caFile;  ///< PEM file of authorities trusted besides the system's; read once per process
 
   bool operator==(const Tls&) const = default;
 };
