@@ -1,0 +1,185 @@
+// The ImageBuild as users write it: metadata we need, spec, status. Values only; a field is spelled as its JSON key.
+// An empty string, list or optional means "not set": defaults are applied where a value is used, never stored, so that
+// identity.h can tell what the user set.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/api/status.h"
+#include "lib/base/clock.h"
+#include "lib/base/error.h"
+#include "lib/base/json.h"
+
+namespace stagewright::api {
+
+inline constexpr std::string_view kGroup = "build.stagewright.dev";
+inline constexpr std::string_view kVersion = "v1alpha1";
+inline constexpr std::string_view kApiVersion = "build.stagewright.dev/v1alpha1";
+inline constexpr std::string_view kKind = "ImageBuild";
+inline constexpr std::string_view kPlural = "imagebuilds";
+inline constexpr std::size_t kMaxNameLength = 40;
+
+// Annotations of an ImageBuild.
+inline constexpr std::string_view kRebuildAnnotation = "build.stagewright.dev/rebuild";
+inline constexpr std::string_view kCancelAnnotation = "build.stagewright.dev/cancel";
+
+// Labels of pods and claims.
+inline constexpr std::string_view kBuildLabel = "build.stagewright.dev/build";
+inline constexpr std::string_view kRunLabel = "build.stagewright.dev/run";
+inline constexpr std::string_view kStageLabel = "build.stagewright.dev/stage";
+inline constexpr std::string_view kAttemptLabel = "build.stagewright.dev/attempt";
+inline constexpr std::string_view kRoleLabel = "build.stagewright.dev/role";
+/// What a claim named in workspace.claimName must carry: its owner agrees that builds write to it.
+inline constexpr std::string_view kWorkspaceLabel = "build.stagewright.dev/workspace";
+
+struct GitRef {
+  std::string branch;
+  std::string tag;
+  std::string commit;
+};
+
+struct GitSource {
+  std::string url;
+  GitRef ref;               ///< nothing set: the remote's HEAD
+  std::string secretRef;    ///< name of a kubernetes.io/basic-auth Secret
+};
+
+struct ConfigMapItem {
+  std::string key;
+  std::string path;
+};
+
+struct ConfigMapSource {
+  std::string name;
+  std::vector<ConfigMapItem> items;
+};
+
+/// At most one is set; none needs dockerfileInline.
+struct Source {
+  std::optional<GitSource> git;
+  std::optional<ConfigMapSource> configMap;
+};
+
+struct NameValue {
+  std::string name;
+  std::string value;
+};
+
+/// Either `image` or `repository` with `tags`.
+struct Output {
+  std::string image;
+  std::string repository;
+  std::vector<std::string> tags;
+  std::string secretRef;    ///< name of a kubernetes.io/dockerconfigjson Secret
+  std::vector<NameValue> labels;
+};
+
+struct ConfigMapKey {
+  std::string name;
+  std::string key;
+};
+
+enum class Tls { kVerify, kSkipVerify, kPlainHTTP };
+
+struct Registry {
+  std::string host;
+  std::optional<Tls> tls;
+  std::optional<ConfigMapKey> trustedCA;
+};
+
+enum class AccessMode { kReadWriteOnce, kReadWriteMany };
+
+struct Workspace {
+  std::string storageClassName;
+  std::optional<AccessMode> accessMode;
+  std::string size;
+  std::string claimName;    ///< instead of the three above
+};
+
+/// Quantities stay text; keys are cpu, memory, ephemeral-storage.
+struct Resources {
+  std::map<std::string, std::string> requests;
+  std::map<std::string, std::string> limits;
+  bool empty() const { return requests.empty() && limits.empty(); }
+};
+
+struct Toleration {
+  std::string key;
+  std::string operator_;    ///< JSON key: operator
+  std::string value;
+  std::string effect;
+  std::optional<std::int64_t> tolerationSeconds;
+};
+
+struct StageSettings {
+  std::string stage;        ///< name or index in the plan
+  Resources resources;
+};
+
+enum class Isolation { kAuto, kUserNamespace, kBaseline };
+enum class Start { kAuto, kEager, kWhenReady };
+
+struct Execution {
+  std::optional<Isolation> isolation;
+  std::optional<Start> start;
+  Resources resources;      ///< of every stage
+  Resources prepare;        ///< JSON: prepare.resources
+  Resources publish;        ///< JSON: publish.resources
+  std::vector<StageSettings> stages;
+  std::map<std::string, std::string> nodeSelector;
+  std::vector<Toleration> tolerations;
+};
+
+enum class PodRetention { kOnFailure, kAlways, kNever };
+
+struct ImageBuildSpec {
+  std::optional<Source> source;
+  std::string contextDir;
+  std::string dockerfile;
+  std::string dockerfileInline;
+  std::string target;
+  std::vector<NameValue> buildArgs;
+  Output output;
+  std::vector<std::string> imagePullSecrets;
+  std::vector<Registry> registries;
+  Workspace workspace;
+  Execution execution;
+  std::optional<Millis> timeout;
+  bool suspend = false;
+  std::optional<PodRetention> retentionPods;  ///< JSON: retention.pods
+};
+
+struct Metadata {
+  std::string name;
+  std::string namespace_;   ///< JSON key: namespace
+  std::string uid;
+  std::string resourceVersion;
+  std::int64_t generation = 0;
+  std::map<std::string, std::string> annotations;
+  std::optional<TimePoint> creationTimestamp;
+  std::optional<TimePoint> deletionTimestamp;
+};
+
+struct ImageBuild {
+  Metadata metadata;
+  ImageBuildSpec spec;
+  /// The CRD let through what we cannot read (a newer or older CRD): becomes InvalidSpec, with the path.
+  std::optional<Error> specError;
+  ImageBuildStatus status;
+};
+
+/// One object as the API server sends it. A wrong spec is not an error here but `specError`; wrong metadata is kInvalid.
+Result<ImageBuild> parseImageBuild(const Json& object);
+/// Unknown fields are refused, with their path.
+Result<ImageBuildSpec> parseSpec(const JsonReader& spec);
+/// Only what is set. parseSpec(toJson(x)) == x.
+Json toJson(const ImageBuildSpec& spec);
+Json toJson(const Resources& resources);
+Json toJson(const Toleration& toleration);
+
+}  // namespace stagewright::api
