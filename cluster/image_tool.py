@@ -2,7 +2,7 @@
 """Makes one-layer OCI images out of a directory or a tar stream and pushes them over plain HTTP.
 
   image_tool.py layer PREFIX --dir DIR        -> PREFIX.tar.gz, PREFIX.json
-  image_tool.py layer PREFIX <rootfs.tar      -> the same from a tar stream
+  image_tool.py layer PREFIX <rootfs.tar      -> the same from a tar stream; --mkdir NAME: a directory before it
   image_tool.py push URL --layer PREFIX --config JSON NAME:TAG...
 
 For the base images of the local cluster only, before the project's own image writer is built. Needs
@@ -64,6 +64,13 @@ def tar_directory(root, out):
                 tar.add(path, os.path.relpath(path, root), recursive=False, filter=clean)
 
 
+def directory_entry(name):
+    """One header block: a tar stream may simply follow it."""
+    info = tarfile.TarInfo(name)
+    info.type, info.mode = tarfile.DIRTYPE, 0o755
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
 def make_layer(args):
     new = args.prefix + ".tar.gz.new"
     with open(new, "wb") as file:
@@ -71,6 +78,8 @@ def make_layer(args):
         # No file name and no time in the gzip header. Level 1: a local network is faster than level 6.
         with gzip.GzipFile("", "wb", 1, compressed, mtime=0) as zipped:
             raw = HashingWriter(zipped)
+            for name in args.mkdir:
+                raw.write(directory_entry(name))
             if args.dir:
                 tar_directory(args.dir, raw)
             else:
@@ -172,6 +181,7 @@ def main():
     command = commands.add_parser("layer")
     command.add_argument("prefix")
     command.add_argument("--dir")
+    command.add_argument("--mkdir", action="append", default=[])
     command.set_defaults(run=make_layer)
     command = commands.add_parser("push")
     command.add_argument("url")

@@ -6,7 +6,7 @@
 #   busybox:latest   Debian's busybox-static
 #   alpine:latest    the same with /etc/alpine-release, adduser and addgroup
 #   debian:12        mmdebstrap's minbase with libcap2-bin
-#   golang:latest    that with Debian's golang-go and the C compilers it recommends
+#   golang:latest    that with Debian's golang-go, but no C compiler: hence CGO_ENABLED=0
 #
 # A layer is made once and kept in the cache under the hash of its recipe; pushing asks first.
 
@@ -29,7 +29,7 @@ image_config() {
     busybox|alpine) echo "{\"Cmd\": [\"/bin/sh\"], \"Env\": [\"$path\"]}" ;;
     debian)         echo "{\"Cmd\": [\"bash\"], \"Env\": [\"$path\"]}" ;;
     golang)         echo "{\"Cmd\": [\"bash\"], \"WorkingDir\": \"/go\",
-                      \"Env\": [\"PATH=/go/bin:$SW_DEBIAN_PATH\", \"GOPATH=/go\", \"GOTOOLCHAIN=local\"]}" ;;
+                      \"Env\": [\"PATH=/go/bin:$SW_DEBIAN_PATH\", \"GOPATH=/go\", \"GOTOOLCHAIN=local\", \"CGO_ENABLED=0\"]}" ;;
   esac
 }
 
@@ -83,21 +83,23 @@ busybox_root() {
   )
 }
 
-layer_debian() { debian_root libcap2-bin | image_tool layer "$1"; }
+layer_debian() { debian_root libcap2-bin | image_tool layer "$1" --mkdir ./dev; }
 
 layer_golang() {
   # shellcheck disable=SC2016 # "$1" is mmdebstrap's: the root
-  debian_root libcap2-bin,golang-go,gcc,g++,libc6-dev,pkg-config,ca-certificates \
-    --customize-hook='install -d -m 1777 "$1/go" "$1/go/src" "$1/go/bin"' | image_tool layer "$1"
+  debian_root libcap2-bin,golang-go,ca-certificates \
+    --customize-hook='install -d -m 1777 "$1/go" "$1/go/src" "$1/go/bin"' |
+    image_tool layer "$1" --mkdir ./dev
 }
 
 # debian_root PACKAGES [OPTION...]: a minimal system as a tar stream, from the machine's own sources, so no
 # address of a mirror has to be known here. The three files: see busybox_root.
+# Device nodes are the container runtime's business; /dev goes with them and is put back by --mkdir.
 debian_root() {
   local packages=$1 sources=/etc/apt/sources.list.d/debian.sources; shift
   [[ -s $sources ]] || sources=/etc/apt/sources.list
   # shellcheck disable=SC2016
-  SOURCE_DATE_EPOCH=1704067200 mmdebstrap --quiet --mode=root --variant=minbase --format=tar --include="$packages" \
+  SOURCE_DATE_EPOCH=1704067200 mmdebstrap --quiet --mode=root --variant=minbase --format=tar --skip=output/dev --include="$packages" \
     --customize-hook='for f in hosts resolv.conf hostname; do rm -f "$1/etc/$f"; : >"$1/etc/$f"; done' \
     "$@" bookworm - - <"$sources"
 }
@@ -108,14 +110,19 @@ image_tool() { python3 "$SW_CLUSTER_DIR/image_tool.py" "$@"; }
 
 layer_prefix() {
   local hash
-  hash=$({ declare -f "layer_$1" busybox_root debian_root
-           case $1 in
-             pause)          cat "$SW_CLUSTER_DIR/images/pause.c" ;;
-             alpine)         cat "$SW_CLUSTER_DIR"/images/alpine/* /bin/busybox ;;
-             busybox)        cat /bin/busybox ;;
-           esac
-           uname -m; } | sha256sum | cut -c1-12)
+  hash=$({ layer_inputs "$1"; uname -m; } | sha256sum | cut -c1-12)
   printf '%s/%s-%s' "$SW_IMAGE_CACHE" "$1" "$hash"
+}
+
+# What a layer is made of: the text of its functions and the files they copy.
+layer_inputs() {
+  declare -f "layer_$1"
+  case $1 in
+    pause)   cat "$SW_CLUSTER_DIR/images/pause.c" ;;
+    busybox) declare -f busybox_root; cat /bin/busybox ;;
+    alpine)  declare -f busybox_root; cat /bin/busybox "$SW_CLUSTER_DIR"/images/alpine/* ;;
+    *)       declare -f debian_root ;;
+  esac
 }
 
 # make_layer NAME: unless the cache has it. The .json comes last, so its presence means a whole layer.
