@@ -58,8 +58,11 @@ make_node_mountns() {
 
 has_cgroup_v2() { [[ $(stat -f -c %T /sys/fs/cgroup) == cgroup2fs ]]; }
 
-# The mounted v1 hierarchies, name=systemd included. (In mountinfo the file system type follows a lone "-".)
-cgroup_v1_mounts() { awk '{for (i = 7; i < NF; i++) if ($i == "-") {if ($(i + 1) == "cgroup") print $5; break}}' /proc/self/mountinfo; }
+# cgroup_mounts TYPE...: where hierarchies of the types `cgroup` (v1, name=systemd included) and `cgroup2` are
+# mounted. In mountinfo the file system type follows a lone "-".
+cgroup_mounts() {
+  awk -v types=" $* " '{for (i = 7; i < NF; i++) if ($i == "-") {if (index(types, " " $(i + 1) " ")) print $5; break}}' /proc/self/mountinfo
+}
 
 make_node_cgroups() {
   if has_cgroup_v2; then make_node_cgroups_v2 "$1"; else make_node_cgroups_v1 "$1"; fi
@@ -74,7 +77,7 @@ make_node_cgroups_v1() {
     for group in "$SW_CGROUP" "$SW_CGROUP/node$1"; do
       for file in cpuset.cpus cpuset.mems; do cat "$mount/$file" >"$mount/$group/$file"; done
     done
-  done < <(cgroup_v1_mounts)
+  done < <(cgroup_mounts cgroup)
 }
 
 # NOT TESTED: the machine this was written on has v1 only. A controller must be enabled in every parent
@@ -92,19 +95,21 @@ make_node_cgroups_v2() {
   done
 }
 
-# Every process that ever ran in a container of the node, and no other.
+# Every process of the node's containers, and no other.
 kill_node_cgroup() {
-  local top
-  top=$(node_cgroup_dirs "$1" | head -n 1)
-  [[ -n $top ]] || return 0
-  if [[ -e $top/cgroup.kill ]]; then echo 1 >"$top/cgroup.kill" && return 0; fi
-  # shellcheck disable=SC2038 # the output is of cat: pids
-  find "$top" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+  local dir
+  node_cgroup_dirs "$1" | while read -r dir; do
+    # cgroup.kill is v2's; v1 has only the list.
+    if [[ -e $dir/cgroup.kill ]]; then echo 1 >"$dir/cgroup.kill"; fi
+    # shellcheck disable=SC2038 # the output is of cat: pids
+    find "$dir" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+  done
 }
 
+# On a hybrid machine runc makes groups in the v2 hierarchy too, though nothing is limited by it.
 node_cgroup_dirs() {
   local mount
-  { if has_cgroup_v2; then echo /sys/fs/cgroup; else cgroup_v1_mounts; fi; } | while read -r mount; do
+  cgroup_mounts cgroup cgroup2 | while read -r mount; do
     [[ ! -d $mount/$SW_CGROUP/node$1 ]] || printf '%s\n' "$mount/$SW_CGROUP/node$1"
   done
 }
@@ -276,9 +281,9 @@ stop_node() {
 # Dead containers would only be found dead at the next start.
 remove_containers() {
   local n=$1 tasks containers
-  mapfile -t tasks < <(node_ctr "$n" task ls -q)
+  mapfile -t tasks < <(node_ctr "$n" task ls -q 2>/dev/null)
   (( ${#tasks[@]} == 0 )) || node_ctr "$n" task rm -f "${tasks[@]}" >/dev/null 2>&1 || true
-  mapfile -t containers < <(node_ctr "$n" container ls -q)
+  mapfile -t containers < <(node_ctr "$n" container ls -q 2>/dev/null)
   (( ${#containers[@]} == 0 )) || node_ctr "$n" container rm "${containers[@]}" >/dev/null 2>&1 || true
 }
 

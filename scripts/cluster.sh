@@ -13,7 +13,7 @@
 #
 # CACHE is ${STAGEWRIGHT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/stagewright}: nothing is written in the checkout.
 # cluster/README.md tells how the cluster is made.
-set -euo pipefail
+set -Eeuo pipefail
 
 SW_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib.sh
@@ -23,9 +23,12 @@ for part in settings toolchain build process certs registries control_plane node
   source "$SW_ROOT/cluster/$part.sh"
 done
 
+# A command that fails where no message was foreseen must not end the script in silence.
+trap 'warn "failed: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
+
 SW_RUNTIME_PACKAGES=(iptables iproute2 util-linux conntrack socat containernetworking-plugins procps openssl curl ca-certificates perl-base python3)
 
-usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
+usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 
 main() {
   local command=${1:-help} wipe=0 nodes='' state=''
@@ -47,7 +50,7 @@ main() {
   case $command in
     up)     need_root "$0 up"; lock_cluster; cluster_up "$nodes" ;;
     down)   need_root "$0 down"; lock_cluster; cluster_down "$wipe" ;;
-    status) need_root "$0 status"; cluster_status ;;
+    status) need_root "$0 status"; cluster_status || exit 1 ;;
     env)    cluster_env ;;
     build)  need_packages; build_cluster; ensure_component helm ;;
     helm)   need_packages; ensure_component helm ;;
