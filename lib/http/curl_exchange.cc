@@ -112,6 +112,12 @@ bool CurlExchange::takeBody(std::string_view bytes) {
     errorBodyCut_ = bytes.size() > room;
     return !errorBodyCut_;
   }
+  if (bodyBytes_ == 0 && request_.onHead) {
+    if (Status accepted = request_.onHead(response_); !accepted) {
+      error_ = std::move(accepted).error();
+      return false;
+    }
+  }
   bodyBytes_ += static_cast<std::int64_t>(bytes.size());
   if (bodyBytes_ > request_.bodyLimit) {
     error_ = invalid(describe(request_) + ": the answer is larger than " + std::to_string(request_.bodyLimit) + " bytes");

@@ -57,23 +57,25 @@ struct Timeouts {
 
 inline constexpr std::int64_t kErrorBodyLimit = 64 * 1024;
 
+struct Response {
+  int status = 0;
+  Headers headers;
+  std::string body;
+};
+
 struct Request {
   std::string method = "GET";
   std::string url;
   Headers headers;
   BodySource* body = nullptr;  ///< borrowed for the call
   BodySink sink;               ///< without it the body is collected in Response::body
+  /// Called with status and headers before the first byte of a success goes to `sink`; an error ends the exchange.
+  std::function<Status(const Response&)> onHead;
   /// Cap on the body of a success, collected or sunk: more is kInvalid. Of any other answer the first 64 KiB are kept
   /// in Response::body and the rest is not read.
   std::int64_t bodyLimit = kErrorBodyLimit;
   Tls tls;
   Timeouts timeouts;
-};
-
-struct Response {
-  int status = 0;
-  Headers headers;
-  std::string body;
 };
 
 /// Thread-safe: send() may run on several threads.

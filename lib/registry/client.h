@@ -28,7 +28,7 @@
 
 namespace stagewright::registry {
 
-class Authenticator;
+class Requester;
 
 struct ClientConfig {
   std::vector<HostConfig> hosts;
@@ -105,26 +105,15 @@ class Client {
                       std::string_view bytes, std::stop_token stop);
 
  private:
-  struct Call;  ///< one request with its endpoint and scope
-  struct UploadSession;
+  struct Transfer;
 
-  Result<http::Response> send(const Call& call, std::stop_token stop);
-  template <class T>
-  Result<T> pull(const oci::Repository& repository, std::stop_token stop,
-                 const std::function<Result<T>(const Endpoint&)>& operation);
-  Result<FetchedManifest> fetchManifestAt(const Endpoint& endpoint, const oci::Reference& reference,
+  Result<FetchedManifest> fetchManifestAt(const Endpoint& endpoint, const std::string& reference,
                                           std::stop_token stop);
-  Result<UploadSession> startUpload(const oci::Repository& repository, std::stop_token stop);
-  Status finishUpload(UploadSession& session, const oci::Digest& digest, http::BodySource* body,
-                      std::stop_token stop);
-  Status patchUpload(UploadSession& session, http::BodySource& source, std::stop_token stop);
-  Result<std::int64_t> fetchUploadOffset(UploadSession& session, std::stop_token stop);
-  void cancelUpload(const UploadSession& session);
+  Status continueTransfer(const Endpoint& endpoint, Transfer& transfer, std::stop_token stop);
 
-  http::Transport& transport_;
-  Clock& clock_;
   ClientConfig config_;
-  std::unique_ptr<Authenticator> auth_;
+  Clock& clock_;
+  std::unique_ptr<Requester> requester_;
 };
 
 }  // namespace stagewright::registry
