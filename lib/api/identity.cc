@@ -1,0 +1,85 @@
+#include "lib/api/identity.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "lib/base/hash.h"
+
+namespace stagewright::api {
+
+namespace {
+void sortByKey(Json& object, const char* list, const char* key) {
+  const auto it = object.find(list);
+  if (it != object.end()) {
+    std::sort(it->begin(), it->end(), [&](const Json& a, const Json& b) {
+      return a.at(key).get<std::string>() < b.at(key).get<std::string>();
+    });
+  }
+}
+
+void move(Json& from, Json& to, const char* key) {
+  const auto it = from.find(key);
+  if (it != from.end()) {
+    to[key] = std::move(*it);
+    from.erase(it);
+  }
+}
+
+struct Parts {
+  Json inputs;
+  Json remedies = Json::object();
+};
+
+/// What is neither (suspend, retention) is dropped.
+Parts split(const ImageBuildSpec& spec) {
+  Parts out;
+  out.inputs = toJson(spec);
+  for (const char* key : {"imagePullSecrets", "registries", "workspace", "execution", "timeout"}) {
+    move(out.inputs, out.remedies, key);
+  }
+  move(out.inputs["output"], out.remedies["output"], "secretRef");
+  if (spec.source && spec.source->git) {
+    move(out.inputs["source"]["git"], out.remedies["source"], "secretRef");
+  }
+  out.inputs.erase("suspend");
+  out.inputs.erase("retention");
+  return out;
+}
+
+std::string hashOf(const Json& value) { return "sha256:" + sha256Hex(dumpJson(value)); }
+}  // namespace
+
+std::string rebuildToken(const ImageBuild& build) {
+  const auto it = build.metadata.annotations.find(std::string(kRebuildAnnotation));
+  return it != build.metadata.annotations.end() && !it->second.empty()
+             ? it->second
+             : build.status.lastHandledRebuild;
+}
+
+std::string inputHash(const ImageBuildSpec& spec, std::string_view token) {
+  Json inputs = split(spec).inputs;
+  sortByKey(inputs, "buildArgs", "name");
+  sortByKey(inputs["output"], "labels", "name");
+  if (inputs["output"].contains("tags")) {
+    std::sort(inputs["output"]["tags"].begin(), inputs["output"]["tags"].end());
+  }
+  return hashOf({{"inputs", std::move(inputs)}, {"rebuild", token}});
+}
+
+std::string remediesHash(const ImageBuildSpec& spec) {
+  Json remedies = split(spec).remedies;
+  sortByKey(remedies, "registries", "host");
+  if (remedies.contains("execution")) {
+    sortByKey(remedies["execution"], "stages", "stage");
+  }
+  return hashOf(remedies);
+}
+
+std::string makeRunId(std::string_view uid, std::string_view inputHash, std::int64_t sequence) {
+  const std::string text =
+      std::string(uid) + "\n" + std::string(inputHash) + "\n" + std::to_string(sequence);
+  const Result<std::string> raw = fromHex(sha256Hex(text));
+  return toBase32Lower(raw.value()).substr(0, 10);
+}
+
+}  // namespace stagewright::api

@@ -1,0 +1,170 @@
+#include "lib/api/image_build.h"
+
+#include "lib/api/json_fields.h"
+#include "lib/api/spec_keys.h"
+#include "lib/api/spec_parts.h"
+
+namespace stagewright::api {
+
+namespace {
+constexpr std::array<std::string_view, 3> kRetentionWords = {"OnFailure", "Always", "Never"};
+
+Result<std::optional<Millis>> parseTimeout(const JsonReader& spec) {
+  TRY(const std::optional<std::string> text, spec.optionalString("timeout"));
+  if (!text) {
+    return std::optional<Millis>();
+  }
+  Result<Millis> duration = parseDuration(*text);
+  if (!duration) {
+    return spec.error("timeout: " + duration.error().message);
+  }
+  return std::optional<Millis>(*duration);
+}
+
+Result<std::optional<PodRetention>> parseRetention(const JsonReader& spec) {
+  TRY(const std::optional<JsonReader> reader, spec.optionalObject("retention"));
+  if (!reader) {
+    return std::optional<PodRetention>();
+  }
+  CHECK_OK(onlySpecKeys(*reader, "spec.retention"));
+  return optionalEnum<PodRetention>(*reader, "pods", kRetentionWords);
+}
+
+Status parseInputs(const JsonReader& reader, ImageBuildSpec& out) {
+  TRY(const std::optional<JsonReader> source, reader.optionalObject("source"));
+  if (source) {
+    TRY(out.source, parseSource(*source));
+  }
+  TRY(out.contextDir, reader.string("contextDir", ""));
+  TRY(out.dockerfile, reader.string("dockerfile", ""));
+  TRY(out.dockerfileInline, reader.string("dockerfileInline", ""));
+  TRY(out.target, reader.string("target", ""));
+  TRY(out.buildArgs, listOf<NameValue>(reader, "buildArgs", [](const JsonReader& item) {
+    return parseNameValue(item, "spec.buildArgs[]");
+  }));
+  TRY(const JsonReader output, reader.object("output"));
+  TRY(out.output, parseOutput(output));
+  return ok();
+}
+
+Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
+  TRY(out.imagePullSecrets,
+      listOf<std::string>(reader, "imagePullSecrets",
+                          [](const JsonReader& item) -> Result<std::string> {
+                            CHECK_OK(onlySpecKeys(item, "spec.imagePullSecrets[]"));
+                            return item.string("name");
+                          }));
+  TRY(out.registries, listOf<Registry>(reader, "registries", parseRegistry));
+  TRY(const std::optional<JsonReader> workspace, reader.optionalObject("workspace"));
+  if (workspace) {
+    TRY(out.workspace, parseWorkspace(*workspace));
+  }
+  TRY(const std::optional<JsonReader> execution, reader.optionalObject("execution"));
+  if (execution) {
+    TRY(out.execution, parseExecution(*execution));
+  }
+  TRY(out.timeout, parseTimeout(reader));
+  return ok();
+}
+
+/// What only makes sense together.
+Status checkTogether(const JsonReader& reader, const ImageBuildSpec& spec) {
+  const bool hasSource = spec.source && (spec.source->git || spec.source->configMap);
+  if (!hasSource && spec.dockerfileInline.empty()) {
+    return reader.error("needs a source, or dockerfileInline if there is none");
+  }
+  if (!spec.dockerfile.empty() && !spec.dockerfileInline.empty()) {
+    return reader.error("dockerfile and dockerfileInline exclude each other");
+  }
+  return ok();
+}
+
+Result<std::map<std::string, std::string>> parseAnnotations(const JsonReader& metadata) {
+  std::map<std::string, std::string> out;
+  TRY(const std::optional<JsonReader> map, metadata.optionalObject("annotations"));
+  if (map) {
+    for (const std::string_view key : {kRebuildAnnotation, kCancelAnnotation}) {
+      if (map->has(key)) {
+        TRY(out[std::string(key)], map->string(key));
+      }
+    }
+  }
+  return out;
+}
+
+Result<Metadata> parseMetadata(const JsonReader& reader) {
+  Metadata out;
+  TRY(out.name, reader.string("name"));
+  TRY(out.namespace_, reader.string("namespace", ""));
+  TRY(out.uid, reader.string("uid", ""));
+  TRY(out.resourceVersion, reader.string("resourceVersion", ""));
+  TRY(out.generation, reader.integer("generation", 0));
+  TRY(out.annotations, parseAnnotations(reader));
+  TRY(out.creationTimestamp, optionalTime(reader, "creationTimestamp"));
+  TRY(out.deletionTimestamp, optionalTime(reader, "deletionTimestamp"));
+  return out;
+}
+}  // namespace
+
+Result<ImageBuildSpec> parseSpec(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec"));
+  ImageBuildSpec out;
+  CHECK_OK(parseInputs(reader, out));
+  CHECK_OK(parseRemedies(reader, out));
+  TRY(out.suspend, reader.boolean("suspend", false));
+  TRY(out.retentionPods, parseRetention(reader));
+  CHECK_OK(checkTogether(reader, out));
+  return out;
+}
+
+Result<ImageBuild> parseImageBuild(const Json& object) {
+  const JsonReader reader(object);
+  CHECK_OK(reader.mustBeObject());
+  ImageBuild out;
+  TRY(const JsonReader metadata, reader.object("metadata"));
+  TRY(out.metadata, parseMetadata(metadata));
+  TRY(const std::optional<JsonReader> status, reader.optionalObject("status"));
+  if (status) {
+    TRY(out.status, parseStatus(*status));
+  }
+  Result<JsonReader> spec = reader.object("spec");
+  Result<ImageBuildSpec> parsed =
+      spec ? parseSpec(*spec) : Result<ImageBuildSpec>(std::move(spec).error());
+  if (parsed) {
+    out.spec = std::move(*parsed);
+  } else {
+    out.specError = std::move(parsed).error();
+  }
+  return out;
+}
+
+Json toJson(const ImageBuildSpec& spec) {
+  Json out = Json::object();
+  putJson(out, "source", spec.source ? toJson(*spec.source) : Json::object());
+  putText(out, "contextDir", spec.contextDir);
+  putText(out, "dockerfile", spec.dockerfile);
+  putText(out, "dockerfileInline", spec.dockerfileInline);
+  putText(out, "target", spec.target);
+  putJson(out, "buildArgs", arrayOf(spec.buildArgs));
+  putJson(out, "output", toJson(spec.output));
+  Json pullSecrets = Json::array();
+  for (const std::string& name : spec.imagePullSecrets) {
+    pullSecrets.push_back(nameObject(name));
+  }
+  putJson(out, "imagePullSecrets", std::move(pullSecrets));
+  putJson(out, "registries", arrayOf(spec.registries));
+  putJson(out, "workspace", toJson(spec.workspace));
+  putJson(out, "execution", toJson(spec.execution));
+  if (spec.timeout) {
+    out["timeout"] = formatDuration(*spec.timeout);
+  }
+  if (spec.suspend) {
+    out["suspend"] = true;
+  }
+  Json retention = Json::object();
+  putEnum(retention, "pods", spec.retentionPods, kRetentionWords);
+  putJson(out, "retention", std::move(retention));
+  return out;
+}
+
+}  // namespace stagewright::api

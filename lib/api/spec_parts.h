@@ -1,0 +1,28 @@
+// Reading and writing the parts of spec. Internal to lib/api.
+#pragma once
+
+#include "lib/api/image_build.h"
+#include "lib/base/json.h"
+
+namespace stagewright::api {
+
+// spec_inputs.cc
+Result<Source> parseSource(const JsonReader& reader);
+Result<Output> parseOutput(const JsonReader& reader);
+Result<NameValue> parseNameValue(const JsonReader& reader, std::string_view path);
+/// `{name: x}` at `key`, empty if absent.
+Result<std::string> parseNameRef(const JsonReader& reader, std::string_view key,
+                                 std::string_view path);
+Json toJson(const Source& source);
+Json toJson(const Output& output);
+Json toJson(const NameValue& pair);
+
+// spec_execution.cc
+Result<Registry> parseRegistry(const JsonReader& reader);
+Result<Workspace> parseWorkspace(const JsonReader& reader);
+Result<Execution> parseExecution(const JsonReader& reader);
+Json toJson(const Registry& registry);
+Json toJson(const Workspace& workspace);
+Json toJson(const Execution& execution);
+
+}  // namespace stagewright::api
