@@ -25,7 +25,8 @@ struct Mount {
   enum class Type { kBind, kCache, kTmpfs, kSecret, kSsh };
   Type type = Type::kBind;
   std::string target;            ///< absolute
-  std::string source;            ///< bind, cache: path below `from`
+  std::string source;            ///< bind, cache: path in `from`, no wildcards; context: relative, clean, `.` is all of
+                                 ///< it; stage: absolute, clean
   int fromStage = -1;            ///< -1: the context (bind) or an empty directory (cache)
   int fromExport = -1;           ///< index into the exports of `fromStage`
   std::string id;                ///< cache, secret, ssh
@@ -38,6 +39,7 @@ struct Mount {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::int64_t size = 0;         ///< tmpfs, bytes
+  std::string context;           ///< bind, fromStage -1: a named context; empty: the main one
 };
 
 /// A here-document that RUN gets as a read-only file /dev/pipes/<name>, mode 0755.
@@ -54,19 +56,23 @@ struct RunStep {
   std::vector<Mount> mounts;
   std::vector<PipeFile> pipes;
   bool networkNone = false;
+  bool networkHost = false;
+  bool insecure = false;           ///< RUN --security=insecure
 };
 
 /// One source of a COPY or ADD.
 struct CopySource {
   enum class From {
-    kContext,  ///< `path` below the context
+    kContext,  ///< `path` below the context: relative and clean, `.` is all of it; may hold wildcards
     kStage,    ///< export `exportIndex` of stage `stage`; `path` is what the user wrote, absolute
     kInline,   ///< a here-document: `path` is its file name, `content` its bytes
-    kFetched,  ///< what prepare fetched for ADD: `fetched/<fetchIndex>` (a file, or a directory for git)
+    /// What prepare fetched for ADD: `fetched/<fetchIndex>`, a file, or a directory for git. `path` is the name that a
+    /// file gets in a destination that is a directory; empty for git.
+    kFetched,
     kNamedContext,  ///< `path` below named context `context`
   };
   From from = From::kContext;
-  std::string path;
+  std::string path;              ///< with --parents it may hold one pivot `/./`
   int stage = -1;
   int exportIndex = -1;
   int fetchIndex = -1;
@@ -157,6 +163,8 @@ struct BuildPlan {
   std::vector<Stage> stages;
   std::vector<Fetch> fetches;
   std::vector<Warning> warnings;
+  /// Seconds since 1970 that stand for every `created`, from the build argument SOURCE_DATE_EPOCH.
+  std::optional<std::int64_t> sourceDateEpoch;
 };
 
 /// The image a stage's pod runs: that of its root base. Empty for scratch.
