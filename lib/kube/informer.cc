@@ -1,0 +1,223 @@
+#include "lib/kube/informer.h"
+
+#include <nlohmann/json.hpp>
+
+#include "lib/base/log.h"
+#include "lib/kube/watch_event.h"
+
+namespace stagewright::kube {
+
+namespace {
+
+constexpr int kPage = 500;
+constexpr std::chrono::seconds kTooShort{1};
+constexpr std::chrono::minutes kPatience{1};  ///< with 5xx answers to a watch, before a new list
+constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+}  // namespace
+
+Informer::Informer(ApiClient& client, Clock& clock, InformerOptions options, Handler handler)
+    : client_(client),
+      clock_(clock),
+      options_(std::move(options)),
+      handler_(std::move(handler)),
+      store_(options_.index),
+      delay_(clock, options_.seed),
+      random_(options_.seed) {}
+
+void Informer::run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    if (const std::optional<Millis> wait = step(stop)) {
+      clock_.sleepFor(*wait, stop);
+    }
+  }
+}
+
+std::optional<Millis> Informer::step(std::stop_token stop) {
+  return next_ == Next::kWatch ? watchOnce(stop) : listAll(stop);
+}
+
+std::string Informer::resourceVersion() const { return *version_.lock(); }
+
+void Informer::setVersion(std::string version) { *version_.lock() = std::move(version); }
+
+// ---- list ----
+
+/// The first list may be served from the server's cache (version 0); later ones not older than what we saw; after "gone"
+/// from the quorum (no version).
+std::optional<Millis> Informer::listAll(std::stop_token stop) {
+  const std::string seenVersion = resourceVersion();
+  const std::string version = next_ == Next::kListFresh ? "" : seenVersion.empty() ? "0" : seenVersion;
+  std::set<std::string> seen;
+  const ApiStatus listed = listPages(version, seen, stop);
+  if (listed) {
+    dropUnseen(seen);
+    synced_.store(true);
+    next_ = Next::kWatch;
+    failingSince_.reset();
+    return std::nullopt;
+  }
+  if (listed.error().code == Code::kCancelled) {
+    return std::nullopt;
+  }
+  const bool fresh = next_ == Next::kListFresh;
+  if (listed.error().isGone() || listed.error().message.find("Too large resource version") != std::string::npos) {
+    next_ = Next::kListFresh;
+    if (!fresh) {
+      return std::nullopt;
+    }
+  }
+  log::warn("list failed, trying again", {{"error", listed.error().message}});
+  return std::max(delay_.next(), listed.error().retryAfter);
+}
+
+ApiStatus Informer::listPages(const std::string& version, std::set<std::string>& seen,
+                              std::stop_token stop) {
+  ListOptions options;
+  options.labelSelector = options_.labelSelector;
+  options.resourceVersion = version;
+  // With a version the server's cache answers only lists without a limit.
+  options.limit = version.empty() || version == "0" ? kPage : 0;
+  std::string listVersion;
+  do {
+    lists_.fetch_add(1);
+    ApiResult<ListMeta> page = client_.list(
+        options_.resource, options_.ns, options,
+        [&](Json& object) {
+          seen.insert(keyOf(object));
+          upsert(object, "");
+        },
+        stop);
+    if (!page) {
+      return std::move(page).error();
+    }
+    if (listVersion.empty()) {
+      listVersion = page->resourceVersion;
+    }
+    options.continueToken = page->continueToken;
+    options.resourceVersion.clear();  // a continue token carries its own
+  } while (!options.continueToken.empty());
+  setVersion(listVersion);
+  return {};
+}
+
+/// What the list did not hold was deleted while we were not looking.
+void Informer::dropUnseen(const std::set<std::string>& seen) {
+  for (const std::string& key : store_.keys()) {
+    if (!seen.contains(key)) {
+      erase(key, "");
+    }
+  }
+}
+
+// ---- watch ----
+
+std::optional<Millis> Informer::watchOnce(std::stop_token stop) {
+  WatchOptions options;
+  options.labelSelector = options_.labelSelector;
+  options.resourceVersion = resourceVersion();
+  options.timeoutSeconds = std::uniform_int_distribution<int>(280, 300)(random_);
+  const SteadyPoint started = clock_.steadyNow();
+  int events = 0;
+  ApiStatus bad;
+  ApiStatus ended = client_.watch(
+      options_.resource, options_.ns, options,
+      [&](std::string_view line) {
+        ApiResult<WatchEvent> event = parseWatchEvent(line);
+        bad = event ? onEvent(std::move(*event)) : ApiStatus(std::move(event).error());
+        events += bad ? 1 : 0;
+        return bad.has_value();
+      },
+      stop);
+  return afterWatch(bad ? ended : bad, events, started);
+}
+
+/// How the watch ended decides how we go on.
+std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events, SteadyPoint started) {
+  const SteadyPoint now = clock_.steadyNow();
+  if (ended) {
+    failingSince_.reset();
+    const bool healthy = events > 0 || now - started >= kTooShort;
+    return healthy ? std::nullopt : std::optional(delay_.next());
+  }
+  const ApiError& error = ended.error();
+  if (error.code == Code::kCancelled) {
+    return std::nullopt;
+  }
+  if (error.isGone()) {
+    next_ = Next::kListFresh;
+    return events > 0 || now - started >= kTooShort ? std::nullopt : std::optional(delay_.next());
+  }
+  log::warn("watch broke, trying again", {{"error", error.message}});
+  const Millis wait = std::max(delay_.next(), error.retryAfter);
+  if (error.status == 0 && error.code == Code::kUnavailable) {
+    return wait;  // the connection: the version we have is still good
+  }
+  if (error.status == 429) {
+    return wait;
+  }
+  if (error.status >= 500) {
+    failingSince_ = failingSince_.value_or(now);
+    next_ = now - *failingSince_ > kPatience ? Next::kList : Next::kWatch;
+    return wait;
+  }
+  next_ = Next::kList;
+  return wait;
+}
+
+ApiStatus Informer::onEvent(WatchEvent event) {
+  switch (event.type) {
+    case WatchEvent::Type::kBookmark: setVersion(std::move(event.resourceVersion)); break;
+    case WatchEvent::Type::kDeleted: erase(keyOf(event.object), event.resourceVersion); break;
+    default: upsert(event.object, event.resourceVersion); break;
+  }
+  return {};
+}
+
+// ---- store ----
+
+void Informer::clean(Json& object) const {
+  const auto metadata = object.find("metadata");
+  if (metadata != object.end() && metadata->is_object()) {
+    metadata->erase("managedFields");
+    if (const auto notes = metadata->find("annotations"); notes != metadata->end() && notes->is_object()) {
+      notes->erase(kLastApplied);
+    }
+  }
+  if (options_.trim) {
+    options_.trim(object);
+  }
+}
+
+/// `version` is what the store has seen with this object; the handler's readers must find both.
+void Informer::upsert(Json& object, const std::string& version) {
+  clean(object);
+  const std::string key = keyOf(object);
+  const std::optional<Json> before = store_.get(key);
+  const bool changed =
+      !before || before->at("metadata").value("resourceVersion", "") != object["metadata"].value("resourceVersion", "");
+  if (changed) {
+    store_.put(object);
+  }
+  advance(version);
+  if (changed) {
+    handler_(Change{key, before ? &*before : nullptr, &object, !synced_.load()});
+  }
+}
+
+void Informer::erase(const std::string& key, const std::string& version) {
+  const std::optional<Json> before = store_.get(key);
+  store_.erase(key);
+  advance(version);
+  if (before) {
+    handler_(Change{key, &*before, nullptr, false});
+  }
+}
+
+void Informer::advance(const std::string& version) {
+  if (!version.empty()) {
+    setVersion(version);
+  }
+}
+
+}  // namespace stagewright::kube

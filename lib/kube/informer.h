@@ -1,0 +1,88 @@
+// List, then watch: keeps a Store equal to what the API server has of one kind, and says what changed.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <random>
+#include <set>
+#include <stop_token>
+#include <string>
+
+#include "lib/base/clock.h"
+#include "lib/kube/client.h"
+#include "lib/kube/retry_delay.h"
+#include "lib/kube/store.h"
+
+namespace stagewright::kube {
+
+struct WatchEvent;
+
+struct InformerOptions {
+  Resource resource;
+  std::string ns;             ///< empty: all namespaces
+  std::string labelSelector;
+  Store::IndexFunction index;
+  /// Cuts an object down before it is kept. Server bookkeeping (managedFields, the last-applied annotation) is cut always.
+  std::function<void(Json&)> trim;
+  std::uint64_t seed = std::random_device{}();
+};
+
+/// One difference between what we knew and what is. Deletions that happened while we were disconnected come too.
+struct Change {
+  const std::string& key;
+  const Json* before;  ///< null: it is new to us
+  const Json* after;   ///< null: it is gone
+  bool initial;        ///< part of the first list
+};
+
+class Informer {
+ public:
+  /// Called on the thread of run(), after the store has changed; must be quick.
+  using Handler = std::function<void(const Change&)>;
+
+  Informer(ApiClient& client, Clock& clock, InformerOptions options, Handler handler);
+
+  /// Lists and watches until stopped; survives everything else with backoff.
+  void run(std::stop_token stop);
+
+  const Store& store() const { return store_; }
+  bool isSynced() const { return synced_.load(); }
+  /// What the store has seen. Bookmarks count.
+  std::string resourceVersion() const;
+  std::int64_t listCount() const { return lists_.load(); }
+
+ private:
+  enum class Next { kWatch, kList, kListFresh };
+
+  /// Returns the wait before the next step; nothing: at once.
+  std::optional<Millis> step(std::stop_token stop);
+  std::optional<Millis> listAll(std::stop_token stop);
+  ApiStatus listPages(const std::string& version, std::set<std::string>& seen, std::stop_token stop);
+  std::optional<Millis> watchOnce(std::stop_token stop);
+  std::optional<Millis> afterWatch(const ApiStatus& ended, int events, SteadyPoint started);
+  ApiStatus onEvent(WatchEvent event);
+
+  void clean(Json& object) const;
+  void upsert(Json& object, const std::string& version);
+  void dropUnseen(const std::set<std::string>& seen);
+  void erase(const std::string& key, const std::string& version);
+  void advance(const std::string& version);
+  void setVersion(std::string version);
+
+  ApiClient& client_;
+  Clock& clock_;
+  InformerOptions options_;
+  Handler handler_;
+  Store store_;
+  RetryDelay delay_;
+  std::mt19937_64 random_;
+  Next next_ = Next::kList;
+  std::optional<SteadyPoint> failingSince_;  ///< of 5xx answers to watches
+  mutable Guarded<std::string> version_;
+  std::atomic<bool> synced_ = false;         ///< set once by run(), read by anybody
+  std::atomic<std::int64_t> lists_ = 0;      ///< for tests and metrics
+};
+
+}  // namespace stagewright::kube
