@@ -1,0 +1,57 @@
+#include "lib/compress/block_pipeline.h"
+
+namespace stagewright::compress {
+
+BlockPipeline::BlockPipeline(int threads) {
+  for (int i = 0; threads > 1 && i < threads; ++i) {
+    workers_.emplace_back([this](std::stop_token stop) { runWorker(std::move(stop)); });
+  }
+}
+
+BlockPipeline::~BlockPipeline() {
+  for (std::jthread& worker : workers_) {
+    worker.request_stop();
+  }
+  workers_.clear();  // before the blocks they may still be encoding
+}
+
+void BlockPipeline::encode(GzipBlockEncoder& encoder, Block& block) {
+  block.checksum = gzipChecksum(block.raw);
+  encoder.encode(block.raw, block.encoded);
+}
+
+void BlockPipeline::submit(std::unique_ptr<Block> block) {
+  block->done = workers_.empty();
+  if (workers_.empty()) {
+    encode(encoder_, *block);
+  } else {
+    const std::lock_guard lock(mutex_);
+    todo_.push_back(block.get());
+    changed_.notify_all();
+  }
+  order_.push_back(std::move(block));
+}
+
+std::unique_ptr<Block> BlockPipeline::take() {
+  std::unique_ptr<Block> oldest = std::move(order_.front());
+  order_.pop_front();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return oldest->done; });
+  return oldest;
+}
+
+void BlockPipeline::runWorker(std::stop_token stop) {
+  GzipBlockEncoder encoder;
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return !todo_.empty(); })) {
+    Block* block = todo_.front();
+    todo_.pop_front();
+    lock.unlock();
+    encode(encoder, *block);
+    lock.lock();
+    block->done = true;
+    changed_.notify_all();
+  }
+}
+
+}  // namespace stagewright::compress

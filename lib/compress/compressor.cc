@@ -1,0 +1,34 @@
+#include "lib/compress/compressor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "lib/compress/gzip_compressor.h"
+#include "lib/compress/zstd_compressor.h"
+
+namespace stagewright::compress {
+
+Reader readerOf(int fd, std::string name) {
+  return [fd, name = std::move(name)](char* buffer, std::size_t size) -> Result<std::size_t> {
+    while (true) {
+      const ssize_t n = ::read(fd, buffer, size);
+      if (n >= 0) {
+        return static_cast<std::size_t>(n);
+      }
+      if (errno != EINTR) {
+        return systemError("read", name, errno);
+      }
+    }
+  };
+}
+
+std::unique_ptr<Compressor> Compressor::make(Format format, Reader reader, int threads) {
+  if (format == Format::kZstd) {
+    return std::make_unique<ZstdCompressor>(std::move(reader));
+  }
+  return std::make_unique<GzipCompressor>(std::move(reader), std::max(threads, 1));
+}
+
+}  // namespace stagewright::compress
