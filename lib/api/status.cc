@@ -116,6 +116,7 @@ Result<ImageBuildStatus> parseStatus(const JsonReader& reader) {
   TRY(out.observedGeneration, reader.integer("observedGeneration", -1));
   TRY(out.phase, reader.string("phase", ""));
   TRY(out.progress, reader.string("progress", ""));
+  TRY(out.output, reader.string("output", ""));
   TRY(out.inputHash, reader.string("inputHash", ""));
   TRY(out.remediesHash, reader.string("remediesHash", ""));
   TRY(out.lastHandledRebuild, reader.string("lastHandledRebuild", ""));
@@ -135,6 +136,7 @@ Json toJson(const ImageBuildStatus& status) {
   Json out = {{"observedGeneration", status.observedGeneration}};
   putText(out, "phase", status.phase);
   putText(out, "progress", status.progress);
+  putText(out, "output", status.output);
   putText(out, "inputHash", status.inputHash);
   putText(out, "remediesHash", status.remediesHash);
   putText(out, "lastHandledRebuild", status.lastHandledRebuild);

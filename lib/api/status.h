@@ -86,7 +86,7 @@ struct RunStatus {
   std::optional<TimePoint> startTime;
   std::optional<TimePoint> admittedTime;      ///< prepare got its node; the timeout counts from here
   std::optional<TimePoint> completionTime;
-  std::int64_t durationSeconds = 0;           ///< written with completionTime
+  std::int64_t durationSeconds = 0;           ///< written with completionTime; and as text in `duration`
 };
 
 struct ImageStatus {
@@ -132,6 +132,7 @@ struct ImageBuildStatus {
   std::int64_t observedGeneration = -1;
   std::string phase;
   std::string progress;
+  std::string output;                         ///< repository and first tag, for a printer column
   std::string inputHash;
   std::string remediesHash;
   std::string lastHandledRebuild;

@@ -185,6 +185,7 @@ Json toJson(const RunStatus& run) {
   putTime(out, "completionTime", run.completionTime);
   if (run.completionTime) {
     out["durationSeconds"] = run.durationSeconds;
+    out["duration"] = formatDuration(std::chrono::seconds(run.durationSeconds));
   }
   return out;
 }
