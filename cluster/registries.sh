@@ -23,12 +23,18 @@ registry_binary() {
   if [[ ! -x $dir/usr/bin/docker-registry ]]; then
     note "fetching docker-registry (unpacked into the cache, not installed)"
     mkdir -p "$dir.new"
-    (cd "$dir.new" && { apt-get -q download docker-registry || { apt-get -q update && apt-get -q download docker-registry; }; }) >&2
+    (cd "$dir.new" && fetch_package docker-registry)
     dpkg -x "$dir.new"/docker-registry_*.deb "$dir.new"
     rm -rf "$dir" "$dir.new"/*.deb
     mv "$dir.new" "$dir"
   fi
   printf '%s\n' "$dir/usr/bin/docker-registry"
+}
+
+# Into the current directory, which apt's own user may not be able to write.
+fetch_package() {
+  local get=(apt-get -qq -o APT::Sandbox::User=root)
+  "${get[@]}" download "$1" >&2 || { "${get[@]}" update && "${get[@]}" download "$1"; } >&2
 }
 
 # registry_config ADDRESS NAME
