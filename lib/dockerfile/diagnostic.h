@@ -22,9 +22,10 @@ std::string formatDiagnostic(const Source& source, const SourceRange& where, std
 /// kInvalid with `where` set and the formatted text as message. A tab in the line keeps the caret aligned.
 Error errorAt(const Source& source, const SourceRange& where, std::string_view message, std::string_view hint = {});
 
-/// errorAt() with the message of §2.11: `dockerfile parse error on line N: <message>`.
-Error parseErrorAt(const Source& source, const SourceRange& where, std::string_view message,
-                   std::string_view hint = {});
+/// errorAt() with the message of §2.11, `dockerfile parse error on line N: <message>`, N being the first line of
+/// `instruction`. The caret points to `token` if it stands in the instruction, else to the keyword.
+Error parseErrorAt(const Source& source, const SourceRange& instruction, std::string_view message,
+                   std::string_view token = {}, std::string_view hint = {});
 
 /// The option nearest to `word` within edit distance 2 (never the word itself), empty if none. Case-insensitive if
 /// `foldCase`, in which case both are compared in lower case and the option is returned as it is written.

@@ -16,7 +16,7 @@ namespace stagewright::dockerfile {
 /// Which variables an expansion looked at.
 struct VariableUse {
   std::set<std::string> used;   ///< set, and asked for
-  std::set<std::string> unset;  ///< asked for without being set, where a modifier did not supply a value
+  std::set<std::string> unset;  ///< asked for without being set, also where a modifier supplied a default
   void merge(const VariableUse& other);
 };
 

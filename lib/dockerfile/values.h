@@ -19,6 +19,9 @@ using WordExpander = std::function<Result<std::string>(std::string_view)>;
 /// Reads a `--mount` (§5.2); `expand` is applied to each value before it is read.
 Result<Mount> parseMount(std::string_view text, const WordExpander& expand);
 
+/// The `from` of a `--mount`, which is known before expansion. It must not contain variables (§4.1).
+Result<std::string> mountSource(std::string_view text);
+
 std::string_view mountTypeName(MountType type);
 std::string_view cacheSharingName(CacheSharing sharing);
 
