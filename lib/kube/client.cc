@@ -76,13 +76,13 @@ ApiResult<Json> ApiClient::callJson(const ApiRequest& request, std::string_view 
 
 ApiResult<Json> ApiClient::get(const Resource& resource, std::string_view ns, std::string_view name,
                                std::stop_token stop) {
-  ApiRequest request{.path = resourcePath(resource, ns, name), .contentType = "", .body = ""};
+  ApiRequest request{.path = resourcePath(resource, ns, name)};
   request.idleTimeout = options_.idleTimeout;
   return callJson(request, "get " + nameOf(resource, ns, name), stop);
 }
 
 ApiResult<Json> ApiClient::getPath(std::string_view path, std::stop_token stop) {
-  ApiRequest request{.path = std::string(path), .contentType = "", .body = ""};
+  ApiRequest request{.path = std::string(path)};
   request.idleTimeout = options_.idleTimeout;
   return callJson(request, "get " + std::string(path), stop);
 }
@@ -94,7 +94,7 @@ ApiResult<ListMeta> ApiClient::list(const Resource& resource, std::string_view n
                        {"resourceVersion", options.resourceVersion},
                        {"continue", options.continueToken},
                        {"limit", options.limit > 0 ? std::to_string(options.limit) : ""}};
-  ApiRequest request{.path = resourcePath(resource, ns) + queryText(query), .contentType = "", .body = ""};
+  ApiRequest request{.path = resourcePath(resource, ns) + queryText(query)};
   request.idleTimeout = options_.idleTimeout;
   const std::string operation = "list " + nameOf(resource, ns, "");
   TRY(std::string body, call(request, operation, stop));
@@ -167,7 +167,7 @@ ApiStatus ApiClient::watch(const Resource& resource, std::string_view ns, const 
                        {"labelSelector", options.labelSelector},
                        {"resourceVersion", options.resourceVersion},
                        {"timeoutSeconds", std::to_string(options.timeoutSeconds)}};
-  ApiRequest request{.path = resourcePath(resource, ns) + queryText(query), .contentType = "", .body = ""};
+  ApiRequest request{.path = resourcePath(resource, ns) + queryText(query)};
   // Bookmarks come about once a minute, and the server ends the watch in time; a longer silence is a dead connection.
   request.idleTimeout = std::chrono::seconds(options.timeoutSeconds + 30);
   return stream(request, StreamLimits{}, onLine, "watch " + nameOf(resource, ns, ""), stop);
@@ -179,7 +179,7 @@ ApiStatus ApiClient::log(std::string_view ns, std::string_view pod, const LogOpt
                        {"follow", options.follow ? "true" : ""},
                        {"tailLines", numberText(options.tailLines)},
                        {"limitBytes", numberText(options.limitBytes)}};
-  ApiRequest request{.path = resourcePath(kPods, ns, pod, "log") + queryText(query), .contentType = "", .body = ""};
+  ApiRequest request{.path = resourcePath(kPods, ns, pod, "log") + queryText(query)};
   request.idleTimeout = options.idleTimeout;
   return stream(request, options.limits, onLine, "log of pod " + stagewright::quoted(std::string(ns) + "/" + std::string(pod)), stop);
 }

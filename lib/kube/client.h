@@ -17,10 +17,10 @@
 namespace stagewright::kube {
 
 struct ListOptions {
-  std::string labelSelector;
-  std::string fieldSelector;
-  std::string resourceVersion;
-  std::string continueToken;
+  std::string labelSelector{};
+  std::string fieldSelector{};
+  std::string resourceVersion{};
+  std::string continueToken{};
   int limit = 0;  ///< 0: none
 };
 
@@ -31,17 +31,17 @@ struct ListMeta {
 };
 
 struct WatchOptions {
-  std::string labelSelector;
-  std::string resourceVersion;
+  std::string labelSelector{};
+  std::string resourceVersion{};
   int timeoutSeconds = 290;
 };
 
 struct LogOptions {
-  std::string container;
+  std::string container{};
   bool follow = false;
-  std::optional<std::int64_t> tailLines;
-  std::optional<std::int64_t> limitBytes;
-  StreamLimits limits;
+  std::optional<std::int64_t> tailLines{};
+  std::optional<std::int64_t> limitBytes{};
+  StreamLimits limits{};
   /// The longest silence of a followed log: a container that waits says nothing, and may do so for long.
   Millis idleTimeout{std::chrono::minutes(15)};
 };
@@ -49,17 +49,17 @@ struct LogOptions {
 enum class PatchType { kMerge, kApply };
 
 struct WriteOptions {
-  std::string subresource;   ///< "status"
+  std::string subresource{};   ///< "status"
   std::string fieldManager = "stagewright";
   bool force = false;        ///< apply only: take over fields that others own
   bool dryRun = false;
 };
 
 struct DeleteOptions {
-  std::string uid;              ///< precondition, if set
-  std::string resourceVersion;  ///< precondition, if set
+  std::string uid{};              ///< precondition, if set
+  std::string resourceVersion{};  ///< precondition, if set
   std::string propagation = "Background";
-  std::optional<std::int64_t> gracePeriodSeconds;
+  std::optional<std::int64_t> gracePeriodSeconds{};
 };
 
 /// Thread-safe. On 429, and on 5xx that carries Retry-After, a request is sent again as the server asks, at most ten

@@ -20,12 +20,12 @@ namespace stagewright::kube {
 struct WatchEvent;
 
 struct InformerOptions {
-  Resource resource;
-  std::string ns;             ///< empty: all namespaces
-  std::string labelSelector;
-  Store::IndexFunction index;
+  Resource resource{};
+  std::string ns{};             ///< empty: all namespaces
+  std::string labelSelector{};
+  Store::IndexFunction index{};
   /// Cuts an object down before it is kept. Server bookkeeping (managedFields, the last-applied annotation) is cut always.
-  std::function<void(Json&)> trim;
+  std::function<void(Json&)> trim{};
   std::uint64_t seed = std::random_device{}();
 };
 

@@ -17,9 +17,9 @@
 namespace stagewright::kube {
 
 struct LeaseOptions {
-  std::string ns;
-  std::string name;
-  std::string identity;           ///< hostname_uuid
+  std::string ns{};
+  std::string name{};
+  std::string identity{};           ///< hostname_uuid
   Millis duration{15'000};
   Millis renewDeadline{10'000};
   Millis retryPeriod{2'000};

@@ -13,9 +13,9 @@ namespace stagewright::kube {
 
 struct ApiRequest {
   std::string method = "GET";
-  std::string path;         ///< absolute, with the query, percent-encoded
-  std::string contentType;  ///< of `body`; empty without one
-  std::string body;
+  std::string path{};         ///< absolute, with the query, percent-encoded
+  std::string contentType{};  ///< of `body`; empty without one
+  std::string body{};
   /// The longest silence that is not a broken connection. There is no other bound: HTTP/1.1 has no ping.
   Millis idleTimeout{30'000};
 };
@@ -31,7 +31,7 @@ struct StreamLimits {
   std::size_t queueBytes = 32 << 20;  ///< what may wait between the network and a slow reader
   std::size_t totalBytes = SIZE_MAX;  ///< of the whole stream
   bool skipLongLines = false;         ///< drop a line over lineBytes instead of ending the stream
-  std::string prefix;                 ///< only lines that begin with it are kept
+  std::string prefix{};                 ///< only lines that begin with it are kept
 };
 
 /// Called on the thread that called stream(), without the newline. False ends the stream.
