@@ -1,7 +1,8 @@
 // Build checks (§10): warnings about a Dockerfile that builds all the same.
 //
-// checkFile() evaluates the file symbolically (arguments, ENV, WORKDIR along the chain of stages), so the planner and
-// `stagewright check` need nothing but the inputs below. What is unknown in the inputs gives no warning.
+// checkFile() evaluates the file symbolically (arguments, ENV, WORKDIR along the chain of stages),
+// so the planner and `stagewright check` need nothing but the inputs below. What is unknown in the
+// inputs gives no warning.
 #pragma once
 
 #include <functional>
@@ -37,7 +38,8 @@ struct Finding {
   SourceRange range;
   bool operator==(const Finding&) const = default;
 };
-/// `Dockerfile:3:1: warning: RULE: message` with the excerpt and the description with its URL below.
+/// `Dockerfile:3:1: warning: RULE: message` with the excerpt and the description with its URL
+/// below.
 std::string formatFinding(const Source& source, const Finding& finding);
 
 /// Options of `# check=` or of the argument BUILDKIT_DOCKERFILE_CHECK (§2.5).
@@ -55,21 +57,22 @@ Result<CheckOptions> parseCheckOptions(std::string_view text);
 struct BaseImageFacts {
   std::vector<std::string> env;  ///< K=V
   std::string workingDir;
-  std::string platform;          ///< os/arch[/variant] as pulled, empty if unknown
+  std::string platform;            ///< os/arch[/variant] as pulled, empty if unknown
   std::vector<std::string> shell;  ///< SHELL of the configuration, empty if none
   std::vector<std::string> onBuild;
 };
 
 struct CheckInputs {
   std::map<std::string, std::string> buildArgs;
-  std::string target;        ///< stage to build; empty with allStages false: the last one
-  bool allStages = true;     ///< `check` without a target looks at every stage
+  std::string target;     ///< stage to build; empty with allStages false: the last one
+  bool allStages = true;  ///< `check` without a target looks at every stage
   std::string targetPlatform = "linux/amd64";
   std::string buildPlatform = "linux/amd64";
   std::vector<std::string> namedContexts;  ///< names, for bases and --from
-  /// Facts of a base image by its expanded name and platform; nothing if unknown (its variables then never count as
-  /// undefined). May be empty.
-  std::function<std::optional<BaseImageFacts>(std::string_view image, std::string_view platform)> baseImage;
+  /// Facts of a base image by its expanded name and platform; nothing if unknown (its variables
+  /// then never count as undefined). May be empty.
+  std::function<std::optional<BaseImageFacts>(std::string_view image, std::string_view platform)>
+      baseImage;
   const IgnoreMatcher* ignore = nullptr;  ///< of the main context; null if there is no ignore file
 };
 
@@ -80,8 +83,10 @@ struct CheckReport {
   std::string violation() const;
 };
 
-/// REQUIRES: `file` is the result of parsing `source`. Errors: kInvalid for a bad `# check=` directive or a bad
-/// BUILDKIT_DOCKERFILE_CHECK. Mistakes in words that a build would report as errors give no findings here.
-Result<CheckReport> checkFile(const Source& source, const ParsedFile& file, const CheckInputs& inputs);
+/// REQUIRES: `file` is the result of parsing `source`. Errors: kInvalid for a bad `# check=`
+/// directive or a bad BUILDKIT_DOCKERFILE_CHECK. Mistakes in words that a build would report as
+/// errors give no findings here.
+Result<CheckReport> checkFile(const Source& source, const ParsedFile& file,
+                              const CheckInputs& inputs);
 
 }  // namespace stagewright::dockerfile

@@ -21,10 +21,14 @@ struct ModeInput {
 
 std::uint32_t whoBits(char who) {
   switch (who) {
-    case 'u': return kSetuid | 0700;
-    case 'g': return kSetgid | 0070;
-    case 'o': return kOther;
-    default: return kStandard;
+    case 'u':
+      return kSetuid | 0700;
+    case 'g':
+      return kSetgid | 0070;
+    case 'o':
+      return kOther;
+    default:
+      return kStandard;
   }
 }
 
@@ -65,34 +69,55 @@ class Clause {
   void applyOperation(char operation, std::uint32_t& mode) {
     std::uint32_t affected = who_ == 0 ? kStandard : who_;
     std::uint32_t bits = 0;
-    while (!rest_.empty() && !isOperator(rest_.front()) && addPermission(rest_.front(), mode, affected, bits)) {
+    while (!rest_.empty() && !isOperator(rest_.front()) &&
+           addPermission(rest_.front(), mode, affected, bits)) {
       rest_.remove_prefix(1);
     }
     bits &= affected;
     switch (operation) {
-      case '+': mode |= bits; break;
-      case '-': mode &= ~bits; break;
-      default: mode = (mode & ~affected) | bits; break;
+      case '+':
+        mode |= bits;
+        break;
+      case '-':
+        mode &= ~bits;
+        break;
+      default:
+        mode = (mode & ~affected) | bits;
+        break;
     }
   }
 
   /// Set-id bits and the sticky bit are ignored if only "other" is meant.
-  bool addPermission(char c, std::uint32_t mode, std::uint32_t& affected, std::uint32_t& bits) const {
+  bool addPermission(char c, std::uint32_t mode, std::uint32_t& affected,
+                     std::uint32_t& bits) const {
     const bool onlyOther = who_ == kOther;
     switch (c) {
-      case 'r': bits |= 0444; return true;
-      case 'w': bits |= 0222; return true;
-      case 'x': bits |= kExecute; return true;
-      case 'X': bits |= input_.isDirectory || (input_.original & kExecute) != 0 ? kExecute : 0; return true;
-      case 's': bits |= onlyOther ? 0 : kSetuid | kSetgid; return true;
+      case 'r':
+        bits |= 0444;
+        return true;
+      case 'w':
+        bits |= 0222;
+        return true;
+      case 'x':
+        bits |= kExecute;
+        return true;
+      case 'X':
+        bits |= input_.isDirectory || (input_.original & kExecute) != 0 ? kExecute : 0;
+        return true;
+      case 's':
+        bits |= onlyOther ? 0 : kSetuid | kSetgid;
+        return true;
       case 't':
         affected |= onlyOther ? 0 : kSticky;
         bits |= onlyOther ? 0 : kSticky;
         return true;
       case 'u':
       case 'g':
-      case 'o': bits |= copiedBits(c, mode); return true;
-      default: return false;
+      case 'o':
+        bits |= copiedBits(c, mode);
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -118,7 +143,8 @@ Result<ModeChange> parseChmod(std::string_view text) {
   std::uint32_t scratch = 0;
   if (octal && *octal <= kAllModes) {
     out.absolute = octal;
-  } else if (!text.empty() && !isAsciiDigit(text.front()) && applySymbolic(text, {0, false}, scratch)) {
+  } else if (!text.empty() && !isAsciiDigit(text.front()) &&
+             applySymbolic(text, {0, false}, scratch)) {
     out.symbolic = text;
   } else {
     return invalid("invalid chmod parameter: '" + std::string(text) +

@@ -28,7 +28,8 @@ Parsed<FlagValues> noFlags(const SyntaxNode& node) { return readFlags(node.flags
 CommandLine commandLineOf(const SyntaxNode& node, std::size_t firstWord = 0) {
   CommandLine command;
   command.shellForm = !node.json;
-  command.args.assign(node.words.begin() + static_cast<std::ptrdiff_t>(firstWord), node.words.end());
+  command.args.assign(node.words.begin() + static_cast<std::ptrdiff_t>(firstWord),
+                      node.words.end());
   return command;
 }
 
@@ -36,7 +37,8 @@ bool isStageName(std::string_view name) {
   const auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || isAsciiDigit(c) || c == '-' || c == '_' || c == '.';
   };
-  return !name.empty() && name.front() >= 'a' && name.front() <= 'z' && std::all_of(name.begin(), name.end(), allowed);
+  return !name.empty() && name.front() >= 'a' && name.front() <= 'z' &&
+         std::all_of(name.begin(), name.end(), allowed);
 }
 
 Body convertFrom(const SyntaxNode& node) {
@@ -52,7 +54,8 @@ Body convertFrom(const SyntaxNode& node) {
                      words[2]);
     }
   } else if (words.size() != 1) {
-    return mistake("FROM requires either one or three arguments", {}, "write FROM image, or FROM image AS name");
+    return mistake("FROM requires either one or three arguments", {},
+                   "write FROM image, or FROM image AS name");
   }
   const Parsed<FlagValues> flags = readFlags(node.flags, {{"platform", FlagKind::kText}});
   if (!flags) {
@@ -103,11 +106,15 @@ Parsed<std::vector<KeyValue>> convertPairs(const SyntaxNode& node, const std::st
 }
 
 Body convertEnv(const SyntaxNode& node) {
-  return convertPairs(node, "ENV").map([](std::vector<KeyValue> pairs) -> InstructionBody { return Env{std::move(pairs)}; });
+  return convertPairs(node, "ENV").map([](std::vector<KeyValue> pairs) -> InstructionBody {
+    return Env{std::move(pairs)};
+  });
 }
 
 Body convertLabel(const SyntaxNode& node) {
-  return convertPairs(node, "LABEL").map([](std::vector<KeyValue> pairs) -> InstructionBody { return Label{std::move(pairs)}; });
+  return convertPairs(node, "LABEL").map([](std::vector<KeyValue> pairs) -> InstructionBody {
+    return Label{std::move(pairs)};
+  });
 }
 
 Parsed<NetworkMode> networkOf(const FlagValues& flags) {
@@ -121,7 +128,8 @@ Parsed<NetworkMode> networkOf(const FlagValues& flags) {
   if (value == "host") {
     return NetworkMode::kHost;
   }
-  return mistake("invalid network mode " + goQuoted(value), "--network=" + value, "default, none and host are known");
+  return mistake("invalid network mode " + goQuoted(value), "--network=" + value,
+                 "default, none and host are known");
 }
 
 Parsed<SecurityMode> securityOf(const FlagValues& flags) {
@@ -157,7 +165,8 @@ Body convertRun(const SyntaxNode& node) {
     return tl::unexpected<Mistake>(flags.error());
   }
   if (flags->has("device")) {
-    return mistake("device feature is only supported in Dockerfile frontend 1.14.0-labs or later", "--device");
+    return mistake("device feature is only supported in Dockerfile frontend 1.14.0-labs or later",
+                   "--device");
   }
   Run run;
   run.command = commandLineOf(node);
@@ -167,7 +176,9 @@ Body convertRun(const SyntaxNode& node) {
   const Parsed<SecurityMode> security = securityOf(*flags);
   Parsed<std::vector<MountFlag>> mounts = mountsOf(*flags);
   if (!mounts || !network || !security) {
-    return tl::unexpected<Mistake>(!mounts ? mounts.error() : !network ? network.error() : security.error());
+    return tl::unexpected<Mistake>(!mounts    ? mounts.error()
+                                   : !network ? network.error()
+                                              : security.error());
   }
   run.mounts = std::move(*mounts);
   run.network = *network;
@@ -282,16 +293,19 @@ Body convertOnBuild(const SyntaxNode& node) {
 }
 
 std::vector<std::string> instructionNames() {
-  return {"ADD",  "ARG",    "CMD",        "COPY",    "ENTRYPOINT", "ENV",        "EXPOSE", "FROM",   "HEALTHCHECK",
-          "LABEL", "MAINTAINER", "ONBUILD", "RUN",  "SHELL",      "STOPSIGNAL", "USER",   "VOLUME", "WORKDIR"};
+  return {"ADD",    "ARG",   "CMD",         "COPY",  "ENTRYPOINT", "ENV",
+          "EXPOSE", "FROM",  "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
+          "RUN",    "SHELL", "STOPSIGNAL",  "USER",  "VOLUME",     "WORKDIR"};
 }
 
 tl::unexpected<Mistake> unknownInstruction(const SyntaxNode& node) {
-  std::string message =
-      withSuggestion("unknown instruction: " + node.keyword, node.keyword, instructionNames(), true);
+  std::string message = withSuggestion("unknown instruction: " + node.keyword, node.keyword,
+                                       instructionNames(), true);
   const bool suggested = message.find("(did you mean") != std::string::npos;
   return mistake(std::move(message), {},
-                 suggested ? "" : "if this continues the instruction above, that line must end with the escape character");
+                 suggested ? ""
+                           : "if this continues the instruction above, that line must end with the "
+                             "escape character");
 }
 
 }  // namespace

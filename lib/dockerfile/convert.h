@@ -1,4 +1,5 @@
-// From the syntax tree to typed instructions (§5): what can be judged without the values of variables.
+// From the syntax tree to typed instructions (§5): what can be judged without the values of
+// variables.
 #pragma once
 
 #include "lib/dockerfile/instruction.h"

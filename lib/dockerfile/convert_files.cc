@@ -6,7 +6,8 @@
 namespace stagewright::dockerfile {
 namespace {
 
-/// The content of a here-document source is found by name: of two with one name the last counts (§3.1).
+/// The content of a here-document source is found by name: of two with one name the last counts
+/// (§3.1).
 Heredoc sourceHeredoc(Heredoc opened, const std::vector<Heredoc>& read) {
   for (const Heredoc& heredoc : read) {
     if (heredoc.name == opened.name) {
@@ -36,8 +37,10 @@ Parsed<void> readTransfer(const SyntaxNode& node, const std::string& name, Trans
 }
 
 tl::unexpected<Mistake> noDestination(const std::string& name) {
-  return mistake(name + " requires at least two arguments, but only one was provided. Destination could not be "
-                        "determined");
+  return mistake(
+      name +
+      " requires at least two arguments, but only one was provided. Destination could not be "
+      "determined");
 }
 
 void readCommonFlags(const FlagValues& flags, Transfer& transfer) {

@@ -10,8 +10,9 @@ namespace stagewright::dockerfile {
 namespace {
 
 constexpr std::size_t kExcerptLimit = 160;  // characters of a source line that are shown
-constexpr std::size_t kLeadOfCut = 60;      // characters kept before the caret when the start is cut off
-constexpr int kMaxDistance = 2;             // as BuildKit's suggestions, §2.7
+constexpr std::size_t kLeadOfCut =
+    60;                          // characters kept before the caret when the start is cut off
+constexpr int kMaxDistance = 2;  // as BuildKit's suggestions, §2.7
 
 std::vector<std::string_view> charactersOf(std::string_view line) {
   std::vector<std::string_view> out;
@@ -32,7 +33,8 @@ std::string_view shown(std::string_view character) {
   return c.code != kInvalidCode && isPrintable(c.code) ? character : std::string_view("?");
 }
 
-/// The source line and the caret below it. Tabs are repeated in the caret's line, which keeps it aligned.
+/// The source line and the caret below it. Tabs are repeated in the caret's line, which keeps it
+/// aligned.
 std::string excerpt(std::string_view line, int number, int column) {
   const std::vector<std::string_view> characters = charactersOf(line);
   const std::size_t caret = column > 0 ? static_cast<std::size_t>(column - 1) : 0;
@@ -57,8 +59,8 @@ std::string excerpt(std::string_view line, int number, int column) {
   return column > 0 ? out + below + "^" : out;
 }
 
-/// Edit distance, or kMaxDistance + 1 if it is greater. Only a band around the diagonal is computed, so long words
-/// cost no more than their length.
+/// Edit distance, or kMaxDistance + 1 if it is greater. Only a band around the diagonal is
+/// computed, so long words cost no more than their length.
 int boundedDistance(std::string_view a, std::string_view b) {
   constexpr int kBand = 2 * kMaxDistance + 1;
   const int n = static_cast<int>(a.size());
@@ -103,8 +105,8 @@ std::string withCaseOf(std::string_view word, const std::string& option) {
 
 }  // namespace
 
-std::string formatDiagnostic(const Source& source, const SourceRange& where, std::string_view message,
-                             std::string_view hint) {
+std::string formatDiagnostic(const Source& source, const SourceRange& where,
+                             std::string_view message, std::string_view hint) {
   std::string out = source.name;
   if (where.line > 0) {
     out += ":" + std::to_string(where.line);
@@ -124,7 +126,8 @@ std::string formatDiagnostic(const Source& source, const SourceRange& where, std
   return out;
 }
 
-Error errorAt(const Source& source, const SourceRange& where, std::string_view message, std::string_view hint) {
+Error errorAt(const Source& source, const SourceRange& where, std::string_view message,
+              std::string_view hint) {
   Error error = invalid(formatDiagnostic(source, where, message, hint));
   error.where = where;
   return error;
@@ -133,11 +136,13 @@ Error errorAt(const Source& source, const SourceRange& where, std::string_view m
 Error parseErrorAt(const Source& source, const SourceRange& instruction, std::string_view message,
                    std::string_view token, std::string_view hint) {
   return errorAt(source, locateToken(source, instruction, token),
-                 "dockerfile parse error on line " + std::to_string(instruction.line) + ": " + std::string(message),
+                 "dockerfile parse error on line " + std::to_string(instruction.line) + ": " +
+                     std::string(message),
                  hint);
 }
 
-std::string nearestOption(std::string_view word, const std::vector<std::string>& options, bool foldCase) {
+std::string nearestOption(std::string_view word, const std::vector<std::string>& options,
+                          bool foldCase) {
   const std::string key = foldCase ? lower(word) : std::string(word);
   std::string best;
   int bestDistance = kMaxDistance + 1;
@@ -155,8 +160,8 @@ std::string nearestOption(std::string_view word, const std::vector<std::string>&
   return best;
 }
 
-std::string withSuggestion(std::string message, std::string_view word, const std::vector<std::string>& options,
-                           bool foldCase) {
+std::string withSuggestion(std::string message, std::string_view word,
+                           const std::vector<std::string>& options, bool foldCase) {
   const std::string nearest = nearestOption(word, options, foldCase);
   return nearest.empty() ? message : message + " (did you mean " + nearest + "?)";
 }

@@ -5,7 +5,8 @@ namespace stagewright::dockerfile {
 EnvironmentList::EnvironmentList(const std::vector<std::string>& assignments) {
   for (const std::string& assignment : assignments) {
     const std::size_t at = assignment.find('=');
-    set(assignment.substr(0, at), at == std::string::npos ? std::string() : assignment.substr(at + 1));
+    set(assignment.substr(0, at),
+        at == std::string::npos ? std::string() : assignment.substr(at + 1));
   }
 }
 

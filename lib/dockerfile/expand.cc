@@ -1,13 +1,13 @@
 #include "lib/dockerfile/expand.h"
 
-
 #include "lib/dockerfile/shell_lexer.h"
 #include "lib/dockerfile/values.h"
 
 namespace stagewright::dockerfile {
 namespace {
 
-Result<Expansion> expandText(std::string_view text, const Environment& environment, const ShellLexerOptions& options) {
+Result<Expansion> expandText(std::string_view text, const Environment& environment,
+                             const ShellLexerOptions& options) {
   Result<Expansion> expansion = lexShell(text, environment, options);
   if (!expansion) {
     return invalid("failed to process " + goQuoted(text) + ": " + expansion.error().message);
@@ -18,7 +18,8 @@ Result<Expansion> expandText(std::string_view text, const Environment& environme
 /// Expands the fields of one instruction in place, all against the same environment (§4.4).
 class InstructionExpander {
  public:
-  InstructionExpander(const Environment& environment, char escape) : environment_(environment), escape_(escape) {}
+  InstructionExpander(const Environment& environment, char escape)
+      : environment_(environment), escape_(escape) {}
 
   VariableUse takeVariables() { return std::move(variables_); }
 
@@ -84,7 +85,7 @@ class InstructionExpander {
       TRY(Expansion expansion, expandHeredoc(heredoc.text(), environment_));
       variables_.merge(expansion.variables);
       heredoc.content = std::move(expansion.text);
-      heredoc.chomp = false;   // already done
+      heredoc.chomp = false;  // already done
       heredoc.expand = false;
     }
     return ok();
@@ -115,8 +116,8 @@ Status checkWord(std::string_view word, char escape) {
   return ok();
 }
 
-Result<ExpandedInstruction> expandInstruction(const Instruction& instruction, const Environment& environment,
-                                              char escape) {
+Result<ExpandedInstruction> expandInstruction(const Instruction& instruction,
+                                              const Environment& environment, char escape) {
   ExpandedInstruction out{instruction, {}};
   InstructionExpander expander(environment, escape);
   CHECK_OK(std::visit([&](auto& body) { return expander.expand(body); }, out.instruction.body));

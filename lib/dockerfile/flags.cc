@@ -9,8 +9,8 @@ namespace stagewright::dockerfile {
 namespace {
 
 const FlagRule* findRule(const std::vector<FlagRule>& known, std::string_view name) {
-  const auto found =
-      std::find_if(known.begin(), known.end(), [&](const FlagRule& rule) { return rule.name == name; });
+  const auto found = std::find_if(known.begin(), known.end(),
+                                  [&](const FlagRule& rule) { return rule.name == name; });
   return found == known.end() ? nullptr : &*found;
 }
 
@@ -28,7 +28,8 @@ Parsed<std::string> readValue(const FlagRule& rule, const std::string& flag, std
   const bool hasValue = equals != std::string::npos;
   std::string value = hasValue ? flag.substr(equals + 1) : std::string();
   if (rule.kind != FlagKind::kBool) {
-    return hasValue ? Parsed<std::string>(std::move(value)) : mistake("missing a value on flag: " + shownName, flag);
+    return hasValue ? Parsed<std::string>(std::move(value))
+                    : mistake("missing a value on flag: " + shownName, flag);
   }
   if (!hasValue) {
     return "true";
@@ -46,7 +47,8 @@ Parsed<std::string> readValue(const FlagRule& rule, const std::string& flag, std
 }  // namespace
 
 bool FlagValues::has(std::string_view name) const {
-  return std::any_of(given_.begin(), given_.end(), [&](const Given& given) { return given.name == name; });
+  return std::any_of(given_.begin(), given_.end(),
+                     [&](const Given& given) { return given.name == name; });
 }
 
 std::string FlagValues::text(std::string_view name) const {
@@ -78,14 +80,16 @@ std::vector<std::string> FlagValues::names() const {
   return out;
 }
 
-Parsed<FlagValues> readFlags(const std::vector<std::string>& flags, const std::vector<FlagRule>& known) {
+Parsed<FlagValues> readFlags(const std::vector<std::string>& flags,
+                             const std::vector<FlagRule>& known) {
   FlagValues out;
   for (const std::string& flag : flags) {
     const std::size_t equals = flag.find('=');
     const std::string name = flag.substr(2, equals == std::string::npos ? equals : equals - 2);
     const FlagRule* rule = findRule(known, name);
     if (rule == nullptr) {
-      return mistake(withSuggestion("unknown flag: --" + name, name, namesOf(known), false), "--" + name);
+      return mistake(withSuggestion("unknown flag: --" + name, name, namesOf(known), false),
+                     "--" + name);
     }
     if (rule->kind != FlagKind::kList && out.has(name)) {
       return mistake("duplicate flag specified: --" + name, flag);

@@ -28,7 +28,8 @@ class FlagValues {
   std::vector<std::string> names() const;
 
  private:
-  friend Parsed<FlagValues> readFlags(const std::vector<std::string>& flags, const std::vector<FlagRule>& known);
+  friend Parsed<FlagValues> readFlags(const std::vector<std::string>& flags,
+                                      const std::vector<FlagRule>& known);
   struct Given {
     std::string name;
     std::string value;
@@ -36,6 +37,7 @@ class FlagValues {
   std::vector<Given> given_;
 };
 
-Parsed<FlagValues> readFlags(const std::vector<std::string>& flags, const std::vector<FlagRule>& known);
+Parsed<FlagValues> readFlags(const std::vector<std::string>& flags,
+                             const std::vector<FlagRule>& known);
 
 }  // namespace stagewright::dockerfile

@@ -104,7 +104,8 @@ class DurationReader {
 
  private:
   static std::size_t countDigits(std::string_view text) {
-    return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), isAsciiDigit) - text.begin());
+    return static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), isAsciiDigit) -
+                                    text.begin());
   }
   static bool readDigits(std::string_view digits, std::uint64_t& value) {
     for (const char c : digits) {
@@ -115,7 +116,8 @@ class DurationReader {
     }
     return value <= kMaxDuration;
   }
-  Result<std::uint64_t> combine(std::uint64_t value, std::string_view fraction, std::uint64_t unit) const {
+  Result<std::uint64_t> combine(std::uint64_t value, std::string_view fraction,
+                                std::uint64_t unit) const {
     if (value > kMaxDuration / unit) {
       return bad();
     }
@@ -125,7 +127,8 @@ class DurationReader {
       part = part * 10 + (c - '0');
       scale *= 10;
     }
-    const std::uint64_t total = value * unit + static_cast<std::uint64_t>(part * (static_cast<double>(unit) / scale));
+    const std::uint64_t total =
+        value * unit + static_cast<std::uint64_t>(part * (static_cast<double>(unit) / scale));
     return total <= kMaxDuration ? Result<std::uint64_t>(total) : bad();
   }
 
@@ -203,7 +206,8 @@ std::string formatGoDuration(std::int64_t nanoseconds) {
     return "0s";
   }
   const std::string sign = nanoseconds < 0 ? "-" : "";
-  const auto value = nanoseconds < 0 ? 0 - static_cast<std::uint64_t>(nanoseconds) : static_cast<std::uint64_t>(nanoseconds);
+  const auto value = nanoseconds < 0 ? 0 - static_cast<std::uint64_t>(nanoseconds)
+                                     : static_cast<std::uint64_t>(nanoseconds);
   if (value < kMicrosecond) {
     return sign + std::to_string(value) + "ns";
   }
@@ -234,10 +238,12 @@ Result<std::int64_t> parseGoInt(std::string_view text, int bits) {
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 10);
   const std::string prefix = "strconv.ParseInt: parsing " + goQuoted(text) + ": ";
-  if (digits.empty() || code == std::errc::invalid_argument || end != digits.data() + digits.size()) {
+  if (digits.empty() || code == std::errc::invalid_argument ||
+      end != digits.data() + digits.size()) {
     return invalid(prefix + "invalid syntax");
   }
-  const std::int64_t limit = bits < 64 ? std::int64_t{1} << (bits - 1) : std::numeric_limits<std::int64_t>::max();
+  const std::int64_t limit =
+      bits < 64 ? std::int64_t{1} << (bits - 1) : std::numeric_limits<std::int64_t>::max();
   if (code == std::errc::result_out_of_range || (bits < 64 && (value >= limit || value < -limit))) {
     return invalid(prefix + "value out of range");
   }
@@ -273,9 +279,11 @@ std::optional<std::int64_t> parseRamSize(std::string_view text) {
     return std::nullopt;
   }
   const std::string suffix = lower(text.substr(lastOfNumber + 1));
-  const std::string_view number = text.substr(0, text[lastOfNumber] == ' ' ? lastOfNumber : lastOfNumber + 1);
+  const std::string_view number =
+      text.substr(0, text[lastOfNumber] == ' ' ? lastOfNumber : lastOfNumber + 1);
   double value = 0;
-  const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), value, std::chars_format::fixed);
+  const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), value,
+                                           std::chars_format::fixed);
   if (number.empty() || code != std::errc() || end != number.data() + number.size() || value < 0) {
     return std::nullopt;
   }
@@ -283,7 +291,8 @@ std::optional<std::int64_t> parseRamSize(std::string_view text) {
   if (!suffix.empty()) {
     const std::size_t unit = kUnits.find(suffix.front());
     const std::string_view tail = std::string_view(suffix).substr(1);
-    if (unit == std::string_view::npos || (!tail.empty() && (unit == 0 || (tail != "b" && tail != "ib")))) {
+    if (unit == std::string_view::npos ||
+        (!tail.empty() && (unit == 0 || (tail != "b" && tail != "ib")))) {
       return std::nullopt;
     }
     value *= static_cast<double>(std::int64_t{1} << (10 * unit));

@@ -9,7 +9,8 @@
 
 namespace stagewright::dockerfile {
 
-/// strconv.ParseInt(text, 10, bits): `strconv.ParseInt: parsing "x": invalid syntax` or `value out of range`.
+/// strconv.ParseInt(text, 10, bits): `strconv.ParseInt: parsing "x": invalid syntax` or `value out
+/// of range`.
 Result<std::int64_t> parseGoInt(std::string_view text, int bits);
 /// strconv.ParseUint(text, base, 32) without its error text.
 std::optional<std::uint32_t> parseGoUint32(std::string_view text, int base);

@@ -1,6 +1,5 @@
 #include "lib/dockerfile/healthcheck.h"
 
-
 #include "lib/dockerfile/flags.h"
 #include "lib/dockerfile/go_format.h"
 #include "lib/dockerfile/text.h"
@@ -37,7 +36,8 @@ Parsed<int> readRetries(const FlagValues& flags) {
     return mistake(retries.error().message, "--retries=" + value);
   }
   if (*retries < 0) {
-    return mistake("--retries cannot be negative (" + std::to_string(*retries) + ")", "--retries=" + value);
+    return mistake("--retries cannot be negative (" + std::to_string(*retries) + ")",
+                   "--retries=" + value);
   }
   return static_cast<int>(*retries);
 }
@@ -45,7 +45,8 @@ Parsed<int> readRetries(const FlagValues& flags) {
 /// `CMD` becomes `CMD-SHELL` in shell form, as the configuration has it.
 Parsed<std::vector<std::string>> readTest(const SyntaxNode& node, const std::string& type) {
   if (type != "CMD") {
-    return mistake("Unknown type " + goQuoted(type) + " in HEALTHCHECK (try CMD)", node.words.front());
+    return mistake("Unknown type " + goQuoted(type) + " in HEALTHCHECK (try CMD)",
+                   node.words.front());
   }
   if (node.words.size() == 1) {
     return mistake("Missing command after HEALTHCHECK CMD");
@@ -70,10 +71,11 @@ Parsed<InstructionBody> readChecked(const SyntaxNode& node, const std::string& t
     return tl::unexpected<Mistake>(test.error());
   }
   out.test = std::move(*test);
-  const std::pair<std::string_view, std::int64_t*> intervals[] = {{"interval", &out.intervalNs},
-                                                                  {"timeout", &out.timeoutNs},
-                                                                  {"start-period", &out.startPeriodNs},
-                                                                  {"start-interval", &out.startIntervalNs}};
+  const std::pair<std::string_view, std::int64_t*> intervals[] = {
+      {"interval", &out.intervalNs},
+      {"timeout", &out.timeoutNs},
+      {"start-period", &out.startPeriodNs},
+      {"start-interval", &out.startIntervalNs}};
   for (const auto& [name, field] : intervals) {
     const Parsed<std::int64_t> interval = readInterval(*flags, name);
     if (!interval) {

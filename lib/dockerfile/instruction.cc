@@ -27,7 +27,8 @@ std::string Heredoc::text() const {
 std::optional<int> findStage(const ParsedFile& file, std::string_view nameOrIndex) {
   const auto count = static_cast<std::int64_t>(file.stages.size());
   if (const Result<std::int64_t> index = parseGoInt(nameOrIndex, 64)) {
-    return *index >= 0 && *index < count ? std::optional<int>(static_cast<int>(*index)) : std::nullopt;
+    return *index >= 0 && *index < count ? std::optional<int>(static_cast<int>(*index))
+                                         : std::nullopt;
   }
   return findBaseStage(file, lower(nameOrIndex), static_cast<int>(count));
 }
@@ -44,8 +45,9 @@ std::optional<int> findBaseStage(const ParsedFile& file, std::string_view base, 
 
 std::string_view instructionName(const InstructionBody& body) {
   static constexpr std::array<std::string_view, std::variant_size_v<InstructionBody>> kNames = {
-      "FROM", "ARG",        "ENV",   "RUN",    "COPY",   "ADD",        "WORKDIR", "USER",        "CMD",
-      "ENTRYPOINT", "LABEL", "EXPOSE", "VOLUME", "STOPSIGNAL", "SHELL", "HEALTHCHECK", "MAINTAINER", "ONBUILD"};
+      "FROM",    "ARG",        "ENV",   "RUN",         "COPY",       "ADD",
+      "WORKDIR", "USER",       "CMD",   "ENTRYPOINT",  "LABEL",      "EXPOSE",
+      "VOLUME",  "STOPSIGNAL", "SHELL", "HEALTHCHECK", "MAINTAINER", "ONBUILD"};
   return kNames[body.index()];
 }
 

@@ -1,5 +1,6 @@
 // Typed instructions of a Dockerfile, before variables are expanded (expand.h does that).
-// Section numbers (§) are those of docs/dockerfile-language reference, which follows BuildKit's frontend 1.26.
+// Section numbers (§) are those of docs/dockerfile-language reference, which follows BuildKit's
+// frontend 1.26.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,7 @@ namespace stagewright::dockerfile {
 
 /// A here-document (§3).
 struct Heredoc {
-  std::string name;     ///< delimiter without quotes; the name of the file for COPY and ADD
+  std::string name;  ///< delimiter without quotes; the name of the file for COPY and ADD
   int fileDescriptor = 0;
   bool expand = true;   ///< false if the delimiter had any quote
   bool chomp = false;   ///< `<<-`: leading tabs are stripped
@@ -37,8 +38,9 @@ struct CommandLine {
 enum class MountType { kBind, kCache, kTmpfs, kSecret, kSsh };
 enum class CacheSharing { kShared, kPrivate, kLocked };
 
-/// A parsed `--mount` (§5.2). Nothing is defaulted beyond what the field initialisers and the type say: the default
-/// targets of secrets and ssh sockets, the cleaned cache id and the joining to WORKDIR are the planner's.
+/// A parsed `--mount` (§5.2). Nothing is defaulted beyond what the field initialisers and the type
+/// say: the default targets of secrets and ssh sockets, the cleaned cache id and the joining to
+/// WORKDIR are the planner's.
 struct Mount {
   MountType type = MountType::kBind;
   std::string from;
@@ -56,8 +58,9 @@ struct Mount {
   bool operator==(const Mount&) const = default;
 };
 
-/// A `--mount` as written. Its values are expanded before they are read (§4.1), so only `from`, which must not contain
-/// variables, is known at parse time; parseMount() in values.h gives the rest.
+/// A `--mount` as written. Its values are expanded before they are read (§4.1), so only `from`,
+/// which must not contain variables, is known at parse time; parseMount() in values.h gives the
+/// rest.
 struct MountFlag {
   std::string text;
   std::string from;
@@ -104,8 +107,8 @@ struct Run {
 };
 /// What COPY and ADD share (§5.12).
 struct Transfer {
-  std::vector<std::string> sources;       ///< paths, URLs, git references; without here-documents
-  std::vector<Heredoc> contents;          ///< here-document sources in their order
+  std::vector<std::string> sources;  ///< paths, URLs, git references; without here-documents
+  std::vector<Heredoc> contents;     ///< here-document sources in their order
   std::string destination;
   std::string chown;
   std::string chmod;
@@ -158,17 +161,20 @@ struct Maintainer {
   std::string name;
 };
 struct OnBuild {
-  std::string expression;  ///< the trigger as the configuration stores it (§3.4), for parseTrigger()
+  std::string
+      expression;  ///< the trigger as the configuration stores it (§3.4), for parseTrigger()
 };
 
-using InstructionBody = std::variant<From, Arg, Env, Run, Copy, Add, Workdir, User, Cmd, Entrypoint, Label, Expose,
-                                     Volume, StopSignal, Shell, Healthcheck, Maintainer, OnBuild>;
+using InstructionBody =
+    std::variant<From, Arg, Env, Run, Copy, Add, Workdir, User, Cmd, Entrypoint, Label, Expose,
+                 Volume, StopSignal, Shell, Healthcheck, Maintainer, OnBuild>;
 
 struct Instruction {
-  std::string keyword;                ///< as written: `run`, `RUN`
-  std::string text;                   ///< the instruction in one line as BuildKit shows it, without here-documents
-  SourceRange range;                  ///< from the keyword to the last line, here-documents included
-  std::vector<std::string> comments;  ///< the block directly above, without `#` and the blanks around
+  std::string keyword;  ///< as written: `run`, `RUN`
+  std::string text;   ///< the instruction in one line as BuildKit shows it, without here-documents
+  SourceRange range;  ///< from the keyword to the last line, here-documents included
+  std::vector<std::string>
+      comments;  ///< the block directly above, without `#` and the blanks around
   InstructionBody body;
 
   template <class T>
@@ -197,13 +203,13 @@ struct Stage {
 
 struct ParsedFile {
   Directives directives;
-  std::vector<Instruction> globalArgs;  ///< Arg only
-  std::vector<Stage> stages;            ///< never empty
+  std::vector<Instruction> globalArgs;          ///< Arg only
+  std::vector<Stage> stages;                    ///< never empty
   std::vector<SourceRange> emptyContinuations;  ///< for the check NoEmptyContinuation
 };
 
-/// Index of the last stage with this name (any case), or of the number it spells (§6.10); nothing if there is none.
-/// `FROM` has other rules: see findBaseStage().
+/// Index of the last stage with this name (any case), or of the number it spells (§6.10); nothing
+/// if there is none. `FROM` has other rules: see findBaseStage().
 std::optional<int> findStage(const ParsedFile& file, std::string_view nameOrIndex);
 
 /// Index of the latest stage before `before` whose lower-cased name equals `base` exactly (§5.1).

@@ -10,7 +10,9 @@ namespace {
 constexpr std::size_t kMaxDepth = 512;
 
 void appendUtf8(std::string& out, char32_t code) {
-  const auto byte = [&](char32_t value) { out += static_cast<char>(static_cast<unsigned char>(value)); };
+  const auto byte = [&](char32_t value) {
+    out += static_cast<char>(static_cast<unsigned char>(value));
+  };
   if (code < 0x80) {
     byte(code);
   } else if (code < 0x800) {
@@ -28,7 +30,8 @@ void appendUtf8(std::string& out, char32_t code) {
   }
 }
 
-/// A strict JSON reader without recursion. It keeps the strings of the outermost array and only checks the rest.
+/// A strict JSON reader without recursion. It keeps the strings of the outermost array and only
+/// checks the rest.
 class Reader {
  public:
   explicit Reader(std::string_view text) : rest_(text) {}
@@ -57,7 +60,8 @@ class Reader {
     return true;
   }
   void skipSpace() {
-    while (!rest_.empty() && (isBlank(rest_.front()) || rest_.front() == '\n' || rest_.front() == '\r')) {
+    while (!rest_.empty() &&
+           (isBlank(rest_.front()) || rest_.front() == '\n' || rest_.front() == '\r')) {
       rest_.remove_prefix(1);
     }
   }
@@ -65,7 +69,7 @@ class Reader {
   bool readValues(JsonStrings& out) {
     take('[');
     open_.push_back(']');
-    bool expectValue = true;   // false: behind a value
+    bool expectValue = true;  // false: behind a value
     bool justOpened = true;
     while (!open_.empty()) {
       skipSpace();
@@ -199,7 +203,8 @@ class Reader {
   std::optional<char32_t> readHex() {
     char32_t code = 0;
     for (int i = 0; i < 4; ++i) {
-      const std::size_t digit = std::string_view("0123456789abcdef").find(lower(rest_.substr(0, 1)));
+      const std::size_t digit =
+          std::string_view("0123456789abcdef").find(lower(rest_.substr(0, 1)));
       if (rest_.empty() || digit == std::string_view::npos) {
         return std::nullopt;
       }

@@ -9,15 +9,16 @@ namespace stagewright::dockerfile {
 
 struct JsonStrings {
   enum class Kind {
-    kStrings,      ///< the exec form
-    kOtherArray,   ///< valid JSON, but not only strings: an error
-    kNoJson,       ///< anything else: falls back to the shell form
+    kStrings,     ///< the exec form
+    kOtherArray,  ///< valid JSON, but not only strings: an error
+    kNoJson,      ///< anything else: falls back to the shell form
   };
   Kind kind = Kind::kNoJson;
   std::vector<std::string> values;
 };
 
-/// REQUIRES: nothing; text that does not begin with `[` (after blanks) is kNoJson. Nesting is capped (512).
+/// REQUIRES: nothing; text that does not begin with `[` (after blanks) is kNoJson. Nesting is
+/// capped (512).
 JsonStrings parseJsonStrings(std::string_view text);
 
 }  // namespace stagewright::dockerfile

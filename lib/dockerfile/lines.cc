@@ -47,7 +47,8 @@ std::optional<LineReader::Line> LineReader::next() {
 
 std::optional<DirectiveScanner::Found> matchDirective(std::string_view text) {
   std::size_t length = 0;
-  while (length < text.size() && (isAsciiLetter(text[length]) || (length > 0 && isAsciiDigit(text[length])))) {
+  while (length < text.size() &&
+         (isAsciiLetter(text[length]) || (length > 0 && isAsciiDigit(text[length])))) {
     ++length;
   }
   const std::string_view rest = skipRegexSpace(text.substr(length));
@@ -88,12 +89,15 @@ Result<std::optional<DirectiveScanner::Found>> DirectiveScanner::scan(std::strin
 LogicalLineReader::LogicalLineReader(const Source& source)
     : source_(source), lines_(withoutByteOrderMark(source.text)) {}
 
-SourceRange LogicalLineReader::rangeOf(int line, int column) const { return {source_.name, line, column, line}; }
+SourceRange LogicalLineReader::rangeOf(int line, int column) const {
+  return {source_.name, line, column, line};
+}
 
 Result<std::optional<LineReader::Line>> LogicalLineReader::nextLine() {
   std::optional<LineReader::Line> line = lines_.next();
   if (line && line->text.size() > kMaxLineBytes) {
-    return errorAt(source_, rangeOf(line->number), "dockerfile line greater than max allowed size of 65535");
+    return errorAt(source_, rangeOf(line->number),
+                   "dockerfile line greater than max allowed size of 65535");
   }
   while (line && !line->text.empty() && line->text.back() == '\r') {
     line->text.remove_suffix(1);
@@ -183,7 +187,8 @@ Result<std::optional<LogicalLine>> LogicalLineReader::next() {
       continue;
     }
     LogicalLine line;
-    line.range = rangeOf(physical->number, static_cast<int>(physical->text.size() - text.size()) + 1);
+    line.range =
+        rangeOf(physical->number, static_cast<int>(physical->text.size() - text.size()) + 1);
     const bool continued = trimContinuation(text);
     line.text = text;
     if (continued) {

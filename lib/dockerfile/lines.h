@@ -1,4 +1,5 @@
-// Physical lines to logical ones: directives, comments, continuation, here-document bodies (§2.1 to §2.6, §3.1).
+// Physical lines to logical ones: directives, comments, continuation, here-document bodies (§2.1 to
+// §2.6, §3.1).
 #pragma once
 
 #include <optional>
@@ -39,7 +40,8 @@ struct LogicalLine {
   bool emptyContinuation = false;
 };
 
-/// Recognises directives at the top (§2.4). Feed it every line that is not a continuation, leading blanks removed.
+/// Recognises directives at the top (§2.4). Feed it every line that is not a continuation, leading
+/// blanks removed.
 class DirectiveScanner {
  public:
   struct Found {
@@ -47,7 +49,8 @@ class DirectiveScanner {
     std::string value;
   };
   explicit DirectiveScanner(std::string_view commentMark = "#") : mark_(commentMark) {}
-  /// The directive in `line`, if it is one. kInvalid `only one X parser directive can be used`, without a place.
+  /// The directive in `line`, if it is one. kInvalid `only one X parser directive can be used`,
+  /// without a place.
   Result<std::optional<Found>> scan(std::string_view line);
   bool done() const { return done_; }
 
@@ -73,7 +76,8 @@ class LogicalLineReader {
   /// The next instruction, nothing at the end. Errors carry their place.
   Result<std::optional<LogicalLine>> next();
 
-  /// Reads the content of `heredoc` up to its terminator and widens `line.range`. `unterminated heredoc`.
+  /// Reads the content of `heredoc` up to its terminator and widens `line.range`. `unterminated
+  /// heredoc`.
   Status readHeredoc(Heredoc& heredoc, LogicalLine& line);
 
   char escape() const { return escape_; }

@@ -16,7 +16,8 @@ struct Mistake {
 template <class T>
 using Parsed = tl::expected<T, Mistake>;
 
-inline tl::unexpected<Mistake> mistake(std::string message, std::string token = {}, std::string hint = {}) {
+inline tl::unexpected<Mistake> mistake(std::string message, std::string token = {},
+                                       std::string hint = {}) {
   return tl::unexpected<Mistake>(Mistake{std::move(message), std::move(token), std::move(hint)});
 }
 

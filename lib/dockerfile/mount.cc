@@ -31,7 +31,9 @@ class CsvReader {
   }
 
  private:
-  static Error failure(std::string_view cause) { return invalid("failed to parse csv mounts: " + std::string(cause)); }
+  static Error failure(std::string_view cause) {
+    return invalid("failed to parse csv mounts: " + std::string(cause));
+  }
 
   Result<std::string> readPlain() {
     const std::string_view field = rest_.substr(0, rest_.find(','));
@@ -98,7 +100,8 @@ Result<CacheSharing> readSharing(const std::string& value) {
 
 Result<std::uint32_t> readNumber(const std::string& key, const std::string& value, int base) {
   const std::optional<std::uint32_t> number = parseGoUint32(value, base);
-  return number ? Result<std::uint32_t>(*number) : invalid("invalid value " + value + " for " + key);
+  return number ? Result<std::uint32_t>(*number)
+                : invalid("invalid value " + value + " for " + key);
 }
 
 /// Reads fields one after the other into a Mount. The type seen so far decides what a key means.
@@ -146,8 +149,8 @@ class MountReader {
   }
 
   Result<Mount> finish() {
-    const bool ownerAllowed =
-        mount_.type == MountType::kSecret || mount_.type == MountType::kSsh || mount_.type == MountType::kCache;
+    const bool ownerAllowed = mount_.type == MountType::kSecret || mount_.type == MountType::kSsh ||
+                              mount_.type == MountType::kCache;
     if (!ownerAllowed) {
       CHECK_OK(mustBeUnset("mode", mount_.mode));
       CHECK_OK(mustBeUnset("uid", mount_.uid));
@@ -177,7 +180,9 @@ class MountReader {
   }
 
   Status mustBeUnset(const std::string& key, const std::optional<std::uint32_t>& value) const {
-    return !value ? ok() : Status(invalid(key + " not allowed for " + goQuoted(typeName()) + " type mounts"));
+    return !value
+               ? ok()
+               : Status(invalid(key + " not allowed for " + goQuoted(typeName()) + " type mounts"));
   }
 
   Result<bool> readBool(const std::string& key, const std::string& value) const {
@@ -185,7 +190,8 @@ class MountReader {
     return parsed ? Result<bool>(*parsed) : badValue(key, value);
   }
 
-  Status readTypedField(const std::string& key, const std::string& value, const std::string& field) {
+  Status readTypedField(const std::string& key, const std::string& value,
+                        const std::string& field) {
     if (key == "readonly" || key == "ro") {
       TRY(readOnly_, readBool(key, value));
     } else if (key == "readwrite" || key == "rw") {
@@ -205,9 +211,11 @@ class MountReader {
       mount_.sizeLimit = *size;
     } else {
       static const std::vector<std::string> kKeys = {
-          "type", "from", "source", "target", "readonly", "id",        "sharing",     "required", "size", "mode",
-          "uid",  "gid",  "src",    "dst",    "ro",       "rw",        "destination", "readwrite", "env"};
-      return invalid(withSuggestion("unexpected key '" + key + "' in '" + field + "'", key, kKeys, false));
+          "type",     "from", "source",      "target",    "readonly", "id",  "sharing",
+          "required", "size", "mode",        "uid",       "gid",      "src", "dst",
+          "ro",       "rw",   "destination", "readwrite", "env"};
+      return invalid(
+          withSuggestion("unexpected key '" + key + "' in '" + field + "'", key, kKeys, false));
     }
     return ok();
   }
@@ -234,8 +242,12 @@ class MountReader {
 
 }  // namespace
 
-std::string_view mountTypeName(MountType type) { return kTypeNames[static_cast<std::size_t>(type)]; }
-std::string_view cacheSharingName(CacheSharing sharing) { return kSharingNames[static_cast<std::size_t>(sharing)]; }
+std::string_view mountTypeName(MountType type) {
+  return kTypeNames[static_cast<std::size_t>(type)];
+}
+std::string_view cacheSharingName(CacheSharing sharing) {
+  return kSharingNames[static_cast<std::size_t>(sharing)];
+}
 
 Result<std::string> mountSource(std::string_view text) {
   TRY(const std::vector<std::string> fields, CsvReader(text).read());

@@ -17,9 +17,10 @@ struct FoundDirective {
   int line = 0;
 };
 
-/// Looks for one directive among the directives at the top, a `#!` line skipped. A mistake there ends the search: it is
-/// reported when the file is parsed.
-std::optional<FoundDirective> findDirective(std::string_view text, std::string_view key, std::string_view mark) {
+/// Looks for one directive among the directives at the top, a `#!` line skipped. A mistake there
+/// ends the search: it is reported when the file is parsed.
+std::optional<FoundDirective> findDirective(std::string_view text, std::string_view key,
+                                            std::string_view mark) {
   LineReader lines(withoutByteOrderMark(text));
   DirectiveScanner scanner(mark);
   while (!scanner.done()) {
@@ -141,7 +142,8 @@ Result<Instruction> parseTrigger(std::string_view text, std::string_view display
   SyntaxNode& node = tree.nodes.front();
   Parsed<InstructionBody> body = convertNode(node);
   if (!body) {
-    return parseErrorAt(source, node.range, body.error().message, body.error().token, body.error().hint);
+    return parseErrorAt(source, node.range, body.error().message, body.error().token,
+                        body.error().hint);
   }
   if (std::holds_alternative<From>(*body)) {
     return errorAt(source, node.range, "FROM isn't allowed as an ONBUILD trigger");

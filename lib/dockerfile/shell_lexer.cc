@@ -63,15 +63,21 @@ bool isSpecialParameter(char32_t c) {
     case '-':
     case '$':
     case '!':
-    case '0': return true;
-    default: return false;
+    case '0':
+      return true;
+    default:
+      return false;
   }
 }
 
 class ShellLexer {
  public:
-  ShellLexer(std::string_view text, const Environment& environment, const ShellLexerOptions& options)
-      : rest_(text), environment_(environment), options_(options), rawEscapes_(options.rawEscapes) {}
+  ShellLexer(std::string_view text, const Environment& environment,
+             const ShellLexerOptions& options)
+      : rest_(text),
+        environment_(environment),
+        options_(options),
+        rawEscapes_(options.rawEscapes) {}
 
   Result<Expansion> run() {
     Expansion out;
@@ -102,13 +108,15 @@ class ShellLexer {
   }
 
   Status grow(const std::string& out) const {
-    return out.size() <= kMaxResultBytes ? ok() : Status(invalid("result is larger than 33554432 bytes"));
+    return out.size() <= kMaxResultBytes ? ok()
+                                         : Status(invalid("result is larger than 33554432 bytes"));
   }
 
   /// Bounds the work of many patterns on one large value.
   Status spend(std::size_t bytes) {
     patternBytes_ += bytes;
-    return patternBytes_ <= kMaxPatternBytes ? ok() : Status(invalid("patterns take too much work"));
+    return patternBytes_ <= kMaxPatternBytes ? ok()
+                                             : Status(invalid("patterns take too much work"));
   }
 
   /// Text up to `stop`, which is consumed, or up to the end if `stop` is kEnd. `words` may be null.
@@ -123,7 +131,8 @@ class ShellLexer {
   Result<std::string> lexBraces();
   Result<std::string> lexModifier(const std::string& name, std::string_view first);
   Result<std::string> lexReplacement(const std::string& name);
-  Result<std::string> applyModifier(const std::string& name, const std::string& modifier, std::string word);
+  Result<std::string> applyModifier(const std::string& name, const std::string& modifier,
+                                    std::string word);
   Result<std::string> requireValue(const std::string& name, const Value& value, bool emptyIsUnset,
                                    const std::string& word) const;
   static Result<std::string> trimByPattern(const Value& value, char side, std::string_view word);
@@ -138,7 +147,8 @@ class ShellLexer {
   VariableUse variables_;
 };
 
-Result<std::string> ShellLexer::lexUntil(char32_t stop, bool rawEscapes, std::vector<std::string>* words) {
+Result<std::string> ShellLexer::lexUntil(char32_t stop, bool rawEscapes,
+                                         std::vector<std::string>* words) {
   if (nesting_ >= kMaxNesting) {
     return invalid("substitutions are nested more than 128 levels deep");
   }
@@ -159,7 +169,8 @@ Result<std::string> ShellLexer::lexUntil(char32_t stop, bool rawEscapes, std::ve
   rawEscapes_ = outerRawEscapes;
   --nesting_;
   if (stop != kEnd && !stopped) {
-    return invalid("unexpected end of statement while looking for matching " + std::string(1, static_cast<char>(stop)));
+    return invalid("unexpected end of statement while looking for matching " +
+                   std::string(1, static_cast<char>(stop)));
   }
   if (words != nullptr) {
     *words = collector.take();
@@ -345,7 +356,8 @@ Result<std::string> ShellLexer::lexModifier(const std::string& name, std::string
   return applyModifier(name, modifier, std::move(*word));
 }
 
-Result<std::string> ShellLexer::applyModifier(const std::string& name, const std::string& modifier, std::string word) {
+Result<std::string> ShellLexer::applyModifier(const std::string& name, const std::string& modifier,
+                                              std::string word) {
   const Value value = lookUp(name);
   if (options_.keepUnset && !value.isSet) {
     return "${" + name + modifier + word + "}";
@@ -353,19 +365,23 @@ Result<std::string> ShellLexer::applyModifier(const std::string& name, const std
   const bool emptyIsUnset = modifier.front() == ':';
   const bool missing = !value.isSet || (emptyIsUnset && value.text.empty());
   switch (modifier.back()) {
-    case '-': return missing ? std::move(word) : std::string(value.text);
-    case '+': return missing ? std::string() : std::move(word);
-    case '?': return requireValue(name, value, emptyIsUnset, word);
+    case '-':
+      return missing ? std::move(word) : std::string(value.text);
+    case '+':
+      return missing ? std::string() : std::move(word);
+    case '?':
+      return requireValue(name, value, emptyIsUnset, word);
     case '#':
     case '%':
       CHECK_OK(spend(value.text.size()));
       return trimByPattern(value, modifier.back(), word);
-    default: return invalid("unsupported modifier (" + modifier + ") in substitution");
+    default:
+      return invalid("unsupported modifier (" + modifier + ") in substitution");
   }
 }
 
-Result<std::string> ShellLexer::requireValue(const std::string& name, const Value& value, bool emptyIsUnset,
-                                             const std::string& word) const {
+Result<std::string> ShellLexer::requireValue(const std::string& name, const Value& value,
+                                             bool emptyIsUnset, const std::string& word) const {
   if (!value.isSet) {
     return invalid(name + ": " + (word.empty() ? "is not allowed to be unset" : word));
   }
@@ -376,14 +392,17 @@ Result<std::string> ShellLexer::requireValue(const std::string& name, const Valu
 }
 
 /// A doubled sign asks for the longest match: the second one is the first character of `word`.
-Result<std::string> ShellLexer::trimByPattern(const Value& value, char side, std::string_view word) {
+Result<std::string> ShellLexer::trimByPattern(const Value& value, char side,
+                                              std::string_view word) {
   const bool longest = !word.empty() && word.front() == side;
   word.remove_prefix(longest ? 1 : 0);
   const Result<ShellPattern> pattern = ShellPattern::parse(word);
   if (!pattern) {
-    return invalid("invalid pattern (" + std::string(word) + ") in substitution: " + pattern.error().message);
+    return invalid("invalid pattern (" + std::string(word) +
+                   ") in substitution: " + pattern.error().message);
   }
-  return side == '#' ? pattern->trimPrefix(value.text, longest) : pattern->trimSuffix(value.text, longest);
+  return side == '#' ? pattern->trimPrefix(value.text, longest)
+                     : pattern->trimSuffix(value.text, longest);
 }
 
 Result<std::string> ShellLexer::lexReplacement(const std::string& name) {
@@ -393,7 +412,8 @@ Result<std::string> ShellLexer::lexReplacement(const std::string& name) {
   }
   Result<std::string> pattern = lexUntil('/', true, nullptr);
   if (!pattern) {
-    return peek() == kEnd ? invalid("syntax error: missing '/' in ${}") : std::move(pattern).error();
+    return peek() == kEnd ? invalid("syntax error: missing '/' in ${}")
+                          : std::move(pattern).error();
   }
   Result<std::string> replacement = lexUntil('}', true, nullptr);
   if (!replacement) {
@@ -408,11 +428,13 @@ Result<std::string> ShellLexer::lexReplacement(const std::string& name) {
   if (!parsed) {
     return invalid("invalid pattern (" + *pattern + ") in substitution: " + parsed.error().message);
   }
-  return all ? parsed->replaceAll(value.text, *replacement) : parsed->replaceFirst(value.text, *replacement);
+  return all ? parsed->replaceAll(value.text, *replacement)
+             : parsed->replaceFirst(value.text, *replacement);
 }
 
 std::size_t countQuotes(std::string_view text) {
-  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\'') + std::count(text.begin(), text.end(), '"'));
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\'') +
+                                  std::count(text.begin(), text.end(), '"'));
 }
 
 /// Takes the file descriptor in front of `<<`.
@@ -429,7 +451,8 @@ int takeDescriptor(std::string_view& word) {
 
 }  // namespace
 
-Result<Expansion> lexShell(std::string_view text, const Environment& environment, const ShellLexerOptions& options) {
+Result<Expansion> lexShell(std::string_view text, const Environment& environment,
+                           const ShellLexerOptions& options) {
   return ShellLexer(text, environment, options).run();
 }
 
@@ -450,7 +473,8 @@ std::optional<Heredoc> parseHeredocWord(std::string_view word) {
   if (word.empty() || word.find('<') != std::string_view::npos) {
     return std::nullopt;
   }
-  // Lexed with and without its quotes: if they differ, some part was quoted and the content is not expanded.
+  // Lexed with and without its quotes: if they differ, some part was quoted and the content is not
+  // expanded.
   const EnvironmentList nothing;
   const Result<Expansion> plain = lexShell(word, nothing, {.keepUnset = true});
   const Result<Expansion> raw = lexShell(word, nothing, {.rawQuotes = true, .keepUnset = true});
@@ -465,8 +489,10 @@ std::optional<Heredoc> parseHeredocWord(std::string_view word) {
 std::vector<Heredoc> findHeredocs(std::string_view line) {
   std::vector<Heredoc> found;
   const EnvironmentList nothing;
-  // A line that does not lex, for example with an open quote, has none; it is the shell's to complain.
-  const Result<Expansion> lexed = lexShell(line, nothing, {.rawQuotes = true, .rawEscapes = true, .keepUnset = true});
+  // A line that does not lex, for example with an open quote, has none; it is the shell's to
+  // complain.
+  const Result<Expansion> lexed =
+      lexShell(line, nothing, {.rawQuotes = true, .rawEscapes = true, .keepUnset = true});
   if (lexed) {
     for (const std::string& word : lexed->words) {
       if (std::optional<Heredoc> heredoc = parseHeredocWord(word)) {

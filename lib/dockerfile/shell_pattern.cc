@@ -7,7 +7,8 @@
 namespace stagewright::dockerfile {
 namespace {
 
-// Comparisons of one operation. Enough for any honest value; keeps a hostile one from occupying a worker.
+// Comparisons of one operation. Enough for any honest value; keeps a hostile one from occupying a
+// worker.
 constexpr std::size_t kWorkLimit = 50'000'000;
 
 struct Character {
@@ -80,12 +81,15 @@ std::string expandTemplate(std::string_view replacement, std::string_view whole)
 /// Matches at given places of one text, within a budget.
 class ShellPattern::Matcher {
  public:
-  Matcher(const std::vector<Token>& tokens, const std::vector<Character>& text) : tokens_(tokens), text_(text) {}
+  Matcher(const std::vector<Token>& tokens, const std::vector<Character>& text)
+      : tokens_(tokens), text_(text) {}
 
-  /// End of the match that starts at `start`; nothing if there is none. `*` and `?` do not cross a newline.
+  /// End of the match that starts at `start`; nothing if there is none. `*` and `?` do not cross a
+  /// newline.
   Result<std::optional<std::size_t>> matchAt(std::size_t start, bool longest) {
-    // Segments between stars are placed one after the other, each at its first possible place. That finds the
-    // shortest match; for the longest one, the last segment is then moved as far back as it goes.
+    // Segments between stars are placed one after the other, each at its first possible place. That
+    // finds the shortest match; for the longest one, the last segment is then moved as far back as
+    // it goes.
     std::size_t token = 0;
     std::size_t at = start;
     std::size_t end = segmentEnd(token);
@@ -142,7 +146,8 @@ class ShellPattern::Matcher {
   }
 
   /// First or last place at or after `at` for a segment, with no newline skipped on the way.
-  std::optional<std::size_t> placeSegment(std::size_t token, std::size_t end, std::size_t at, bool lastOne) {
+  std::optional<std::size_t> placeSegment(std::size_t token, std::size_t end, std::size_t at,
+                                          bool lastOne) {
     std::optional<std::size_t> found;
     for (; at <= text_.size() && work_ < kWorkLimit; ++at) {
       ++work_;
@@ -182,7 +187,8 @@ Result<ShellPattern> ShellPattern::parse(std::string_view text) {
       continue;
     }
     if (code == '\\') {
-      const std::string_view escaped = i + 1 < characters.size() ? characters[i + 1].bytes : std::string_view();
+      const std::string_view escaped =
+          i + 1 < characters.size() ? characters[i + 1].bytes : std::string_view();
       if (escaped != "}" && escaped != "/" && escaped != "*" && escaped != "?" && escaped != "\\") {
         return invalid("invalid escape '\\" + std::string(escaped) + "'");
       }
@@ -200,7 +206,8 @@ Result<std::string> ShellPattern::trimPrefix(std::string_view text, bool longest
 }
 
 Result<std::string> ShellPattern::trimSuffix(std::string_view text, bool longest) const {
-  // Leftmost matching on both reversed, as the shortest match at the end is not the first that a search finds.
+  // Leftmost matching on both reversed, as the shortest match at the end is not the first that a
+  // search finds.
   std::vector<Character> characters = charactersOf(text);
   std::reverse(characters.begin(), characters.end());
   std::vector<Token> reversed(tokens_.rbegin(), tokens_.rend());
@@ -212,7 +219,8 @@ Result<std::string> ShellPattern::trimSuffix(std::string_view text, bool longest
   return textOf(characters, 0, characters.size() - *end);
 }
 
-Result<std::string> ShellPattern::replaceFirst(std::string_view text, std::string_view replacement) const {
+Result<std::string> ShellPattern::replaceFirst(std::string_view text,
+                                               std::string_view replacement) const {
   const std::vector<Character> characters = charactersOf(text);
   TRY(const std::optional<Span> span, Matcher(tokens_, characters).find(0));
   if (!span) {
@@ -222,7 +230,8 @@ Result<std::string> ShellPattern::replaceFirst(std::string_view text, std::strin
          textOf(characters, span->end, characters.size());
 }
 
-Result<std::string> ShellPattern::replaceAll(std::string_view text, std::string_view replacement) const {
+Result<std::string> ShellPattern::replaceAll(std::string_view text,
+                                             std::string_view replacement) const {
   const std::vector<Character> characters = charactersOf(text);
   Matcher matcher(tokens_, characters);
   std::string out;

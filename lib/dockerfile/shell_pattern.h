@@ -20,8 +20,8 @@ class ShellPattern {
   Result<std::string> trimPrefix(std::string_view text, bool longest) const;
   Result<std::string> trimSuffix(std::string_view text, bool longest) const;
 
-  /// The first match, or all, replaced. In replacements of all matches `$name` is a group reference as in Go's regular
-  /// expressions, of which only `$0` is not empty.
+  /// The first match, or all, replaced. In replacements of all matches `$name` is a group reference
+  /// as in Go's regular expressions, of which only `$0` is not empty.
   Result<std::string> replaceFirst(std::string_view text, std::string_view replacement) const;
   Result<std::string> replaceAll(std::string_view text, std::string_view replacement) const;
 

@@ -29,7 +29,8 @@ bool isTokenEdge(std::string_view text, std::size_t at) {
 /// A place where `token` stands alone is better than one inside another word.
 std::size_t findToken(std::string_view text, std::string_view token) {
   std::size_t first = std::string_view::npos;
-  for (std::size_t at = text.find(token); at != std::string_view::npos; at = text.find(token, at + 1)) {
+  for (std::size_t at = text.find(token); at != std::string_view::npos;
+       at = text.find(token, at + 1)) {
     first = first == std::string_view::npos ? at : first;
     if ((at == 0 || isTokenEdge(text, at - 1)) && isTokenEdge(text, at + token.size())) {
       return at;
@@ -40,7 +41,8 @@ std::size_t findToken(std::string_view text, std::string_view token) {
 
 int columnOf(std::string_view line, std::size_t offset) {
   int column = 1;
-  for (std::size_t at = 0; at < offset && at < line.size(); at += decodeFirst(line.substr(at)).length) {
+  for (std::size_t at = 0; at < offset && at < line.size();
+       at += decodeFirst(line.substr(at)).length) {
     ++column;
   }
   return column;

@@ -15,17 +15,18 @@
 namespace stagewright::dockerfile {
 namespace {
 
-constexpr int kMaxTriggers = 8;  // ONBUILD within ONBUILD is refused later; this only bounds the recursion
+constexpr int kMaxTriggers =
+    8;  // ONBUILD within ONBUILD is refused later; this only bounds the recursion
 
 constexpr std::string_view kNotOnlyStrings =
     "when using JSON array syntax, arrays must be comprised of strings only";
 
 /// How the rest of an instruction is read.
 enum class Shape {
-  kWords,           ///< plain split at blanks
+  kWords,  ///< plain split at blanks
   kWordsOrJson,
   kTextOrJson,
-  kText,            ///< one string
+  kText,  ///< one string
   kPairs,
   kArguments,
   kHealthcheck,
@@ -39,13 +40,24 @@ Shape shapeOf(std::string_view keyword) {
     Shape shape;
   };
   static constexpr std::array<Row, 18> kShapes = {{
-      {"add", Shape::kWordsOrJson},   {"arg", Shape::kArguments},   {"cmd", Shape::kTextOrJson},
-      {"copy", Shape::kWordsOrJson},  {"entrypoint", Shape::kTextOrJson},
-      {"env", Shape::kPairs},         {"expose", Shape::kWords},    {"from", Shape::kWords},
+      {"add", Shape::kWordsOrJson},
+      {"arg", Shape::kArguments},
+      {"cmd", Shape::kTextOrJson},
+      {"copy", Shape::kWordsOrJson},
+      {"entrypoint", Shape::kTextOrJson},
+      {"env", Shape::kPairs},
+      {"expose", Shape::kWords},
+      {"from", Shape::kWords},
       {"healthcheck", Shape::kHealthcheck},
-      {"label", Shape::kPairs},       {"maintainer", Shape::kText}, {"onbuild", Shape::kTrigger},
-      {"run", Shape::kTextOrJson},    {"shell", Shape::kTextOrJson}, {"stopsignal", Shape::kText},
-      {"user", Shape::kText},         {"volume", Shape::kWordsOrJson}, {"workdir", Shape::kText},
+      {"label", Shape::kPairs},
+      {"maintainer", Shape::kText},
+      {"onbuild", Shape::kTrigger},
+      {"run", Shape::kTextOrJson},
+      {"shell", Shape::kTextOrJson},
+      {"stopsignal", Shape::kText},
+      {"user", Shape::kText},
+      {"volume", Shape::kWordsOrJson},
+      {"workdir", Shape::kText},
   }};
   for (const Row& row : kShapes) {
     if (equalFold(row.keyword, keyword)) {
@@ -111,7 +123,8 @@ Status readPairs(std::string_view rest, char escape, SyntaxNode& node) {
   for (const std::string& word : words) {
     const std::size_t at = word.find('=');
     if (at == std::string::npos) {
-      return invalid("Syntax error - can't find = in " + goQuoted(word) + ". Must be of the form: name=value");
+      return invalid("Syntax error - can't find = in " + goQuoted(word) +
+                     ". Must be of the form: name=value");
     }
     node.words.insert(node.words.end(), {word.substr(0, at), word.substr(at + 1), "="});
   }
@@ -146,19 +159,29 @@ Status readTrigger(std::string_view rest, char escape, int triggers, SyntaxNode&
 
 Status readRest(std::string_view rest, char escape, int triggers, SyntaxNode& node) {
   switch (shapeOf(node.keyword)) {
-    case Shape::kWords: node.words = splitPlainWords(rest); return ok();
-    case Shape::kWordsOrJson: return readWordsOrJson(rest, node);
-    case Shape::kTextOrJson: return readTextOrJson(rest, node);
-    case Shape::kPairs: return readPairs(rest, escape, node);
-    case Shape::kArguments: node.words = splitQuotedWords(rest, escape); return ok();
-    case Shape::kHealthcheck: return readHealthcheck(rest, node);
-    case Shape::kTrigger: return readTrigger(rest, escape, triggers, node);
+    case Shape::kWords:
+      node.words = splitPlainWords(rest);
+      return ok();
+    case Shape::kWordsOrJson:
+      return readWordsOrJson(rest, node);
+    case Shape::kTextOrJson:
+      return readTextOrJson(rest, node);
+    case Shape::kPairs:
+      return readPairs(rest, escape, node);
+    case Shape::kArguments:
+      node.words = splitQuotedWords(rest, escape);
+      return ok();
+    case Shape::kHealthcheck:
+      return readHealthcheck(rest, node);
+    case Shape::kTrigger:
+      return readTrigger(rest, escape, triggers, node);
     case Shape::kText:
       if (!rest.empty()) {
         node.words.emplace_back(rest);
       }
       return ok();
-    case Shape::kUnknown: return ok();
+    case Shape::kUnknown:
+      return ok();
   }
   return ok();
 }
@@ -173,11 +196,12 @@ Result<SyntaxNode> readLine(std::string_view line, char escape, int triggers) {
   return node;
 }
 
-/// Here-documents exist in RUN, COPY, ADD and in these as triggers, not together with the exec form (§3).
+/// Here-documents exist in RUN, COPY, ADD and in these as triggers, not together with the exec form
+/// (§3).
 bool canHoldHeredoc(const SyntaxNode& node) {
   const SyntaxNode& inner = equalFold(node.keyword, "onbuild") && node.child ? *node.child : node;
-  const bool keyword =
-      equalFold(inner.keyword, "run") || equalFold(inner.keyword, "copy") || equalFold(inner.keyword, "add");
+  const bool keyword = equalFold(inner.keyword, "run") || equalFold(inner.keyword, "copy") ||
+                       equalFold(inner.keyword, "add");
   return keyword && !inner.json;
 }
 
@@ -232,7 +256,9 @@ std::string dumpNode(const SyntaxNode& node) {
 
 }  // namespace
 
-Result<SyntaxNode> parseSyntaxLine(std::string_view line, char escape) { return readLine(line, escape, 0); }
+Result<SyntaxNode> parseSyntaxLine(std::string_view line, char escape) {
+  return readLine(line, escape, 0);
+}
 
 Result<SyntaxTree> parseSyntax(const Source& source) {
   if (source.text.size() > kMaxFileBytes) {
@@ -251,7 +277,8 @@ Result<SyntaxTree> parseSyntax(const Source& source) {
     Result<SyntaxNode> node = parseSyntaxLine(line->text, reader.escape());
     if (!node) {
       const std::string& message = node.error().message;
-      return errorAt(source, locateToken(source, line->range, quotedIn(message)), message, hintFor(message));
+      return errorAt(source, locateToken(source, line->range, quotedIn(message)), message,
+                     hintFor(message));
     }
     if (line->emptyContinuation) {
       tree.emptyContinuations.push_back({source.name, line->range.endLine, 0, line->range.endLine});

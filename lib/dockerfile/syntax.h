@@ -1,4 +1,5 @@
-// The syntax tree: keyword, flags and words of each instruction, before instructions are checked (§2.7 to §2.10).
+// The syntax tree: keyword, flags and words of each instruction, before instructions are checked
+// (§2.7 to §2.10).
 #pragma once
 
 #include <memory>

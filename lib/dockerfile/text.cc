@@ -50,8 +50,10 @@ bool isSpace(char32_t c) {
     case 0x2029:
     case 0x202f:
     case 0x205f:
-    case 0x3000: return true;
-    default: return c >= 0x2000 && c <= 0x200a;
+    case 0x3000:
+      return true;
+    default:
+      return c >= 0x2000 && c <= 0x200a;
   }
 }
 

@@ -1,4 +1,5 @@
-// Characters and strings as Go's standard library sees them; BuildKit's rules are defined in its terms.
+// Characters and strings as Go's standard library sees them; BuildKit's rules are defined in its
+// terms.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,9 @@
 
 namespace stagewright::dockerfile {
 
-/// One character at the start of `text`. An invalid byte is one character of length 1 with code kInvalidCode, so that
-/// text which is no UTF-8 passes through unchanged. REQUIRES: `text` is not empty.
+/// One character at the start of `text`. An invalid byte is one character of length 1 with code
+/// kInvalidCode, so that text which is no UTF-8 passes through unchanged. REQUIRES: `text` is not
+/// empty.
 struct CodePoint {
   char32_t code = 0;
   std::size_t length = 1;
@@ -25,7 +27,9 @@ bool isPrintable(char32_t c);  ///< strconv.IsPrint
 inline bool isAsciiDigit(char c) { return c >= '0' && c <= '9'; }
 inline bool isBlank(char c) { return c == ' ' || c == '\t'; }
 /// The separators of plain words: `[\t\v\f\r ]`.
-inline bool isWordSeparator(char c) { return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r'; }
+inline bool isWordSeparator(char c) {
+  return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
+}
 
 std::string_view trimLeft(std::string_view text);  ///< strings.TrimLeftFunc(unicode.IsSpace)
 std::string_view trimRight(std::string_view text);

@@ -1,9 +1,10 @@
-// Unicode 14.0.0 character classes that BuildKit's lexers ask Go's package unicode for. Generated from the
-// character database; regenerate by listing the ranges of the general categories named at each table.
-#include "lib/dockerfile/text.h"
-
+// Unicode 14.0.0 character classes that BuildKit's lexers ask Go's package unicode for. Generated
+// from the character database; regenerate by listing the ranges of the general categories named at
+// each table.
 #include <algorithm>
 #include <iterator>
+
+#include "lib/dockerfile/text.h"
 
 namespace stagewright::dockerfile {
 namespace {

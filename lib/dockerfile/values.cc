@@ -22,13 +22,15 @@ struct PortRange {
 
 std::optional<std::int64_t> readPort(std::string_view text) {
   const Result<std::int64_t> port = parseGoInt(text, 64);
-  return port && *port >= 0 && *port <= kMaxPort ? std::optional<std::int64_t>(*port) : std::nullopt;
+  return port && *port >= 0 && *port <= kMaxPort ? std::optional<std::int64_t>(*port)
+                                                 : std::nullopt;
 }
 
 std::optional<PortRange> readRange(std::string_view text) {
   const std::size_t dash = text.find('-');
   const std::optional<std::int64_t> first = readPort(text.substr(0, dash));
-  const std::optional<std::int64_t> last = dash == std::string_view::npos ? first : readPort(text.substr(dash + 1));
+  const std::optional<std::int64_t> last =
+      dash == std::string_view::npos ? first : readPort(text.substr(dash + 1));
   if (!first || !last || *last < *first) {
     return std::nullopt;
   }
@@ -40,7 +42,8 @@ bool isIpAddress(std::string ip) {
     ip = ip.substr(1, ip.size() - 2);
   }
   std::array<unsigned char, sizeof(in6_addr)> address;
-  return inet_pton(AF_INET, ip.c_str(), address.data()) == 1 || inet_pton(AF_INET6, ip.c_str(), address.data()) == 1;
+  return inet_pton(AF_INET, ip.c_str(), address.data()) == 1 ||
+         inet_pton(AF_INET6, ip.c_str(), address.data()) == 1;
 }
 
 Status checkHost(const PortWord& word, const PortRange& container) {
@@ -54,9 +57,10 @@ Status checkHost(const PortWord& word, const PortRange& container) {
   if (!host) {
     return invalid("invalid hostPort: " + word.hostPort);
   }
-  if (host->last - host->first != container.last - container.first && container.first != container.last) {
-    return invalid("invalid ranges specified for container and host Ports: " + word.containerPort + " and " +
-                   word.hostPort);
+  if (host->last - host->first != container.last - container.first &&
+      container.first != container.last) {
+    return invalid("invalid ranges specified for container and host Ports: " + word.containerPort +
+                   " and " + word.hostPort);
   }
   return ok();
 }
@@ -86,9 +90,10 @@ Status appendPorts(const std::string& text, std::vector<std::string>& ports) {
 
 bool isSignalName(std::string_view name) {
   static constexpr std::array<std::string_view, 38> kNames = {
-      "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",    "HUP",  "ILL",  "INT",  "IO",   "IOT",   "KILL",
-      "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV", "STKFLT", "STOP", "SYS",  "TERM", "TRAP", "TSTP",  "TTIN",
-      "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX", "UNUSED", "EMT"};
+      "ABRT",   "ALRM",  "BUS",  "CHLD", "CLD",   "CONT",  "FPE",    "HUP",  "ILL",  "INT",
+      "IO",     "IOT",   "KILL", "PIPE", "POLL",  "PROF",  "PWR",    "QUIT", "SEGV", "STKFLT",
+      "STOP",   "SYS",   "TERM", "TRAP", "TSTP",  "TTIN",  "TTOU",   "URG",  "USR1", "USR2",
+      "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX", "UNUSED", "EMT"};
   const auto realTime = [&](std::string_view prefix, std::uint32_t limit) {
     if (name.substr(0, prefix.size()) != prefix) {
       return false;
@@ -98,8 +103,8 @@ bool isSignalName(std::string_view name) {
     return number && *number >= 1 && *number <= limit && digits.front() != '0';
   };
   // RTMIN is 34 and RTMAX 64; together the names cover both halves of the range.
-  return std::find(kNames.begin(), kNames.end() - 2, name) != kNames.end() - 2 || realTime("RTMIN+", 15) ||
-         realTime("RTMAX-", 14);
+  return std::find(kNames.begin(), kNames.end() - 2, name) != kNames.end() - 2 ||
+         realTime("RTMIN+", 15) || realTime("RTMAX-", 14);
 }
 
 }  // namespace
@@ -205,8 +210,9 @@ std::string cleanPath(std::string_view path) {
 }
 
 bool isSecretName(std::string_view name) {
-  static constexpr std::array<std::string_view, 10> kSecret = {"apikey",   "auth",  "credential", "credentials", "key",
-                                                               "password", "pword", "passwd",     "secret",      "token"};
+  static constexpr std::array<std::string_view, 10> kSecret = {
+      "apikey",   "auth",  "credential", "credentials", "key",
+      "password", "pword", "passwd",     "secret",      "token"};
   static constexpr std::array<std::string_view, 3> kHarmless = {"public", "file", "version"};
   bool secret = false;
   for (const std::string& part : splitAt(lower(name), '_')) {

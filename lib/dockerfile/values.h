@@ -1,5 +1,6 @@
-// Values inside instructions that can only be read after expansion: mounts, ports, signals, modes, owners.
-// Errors are kInvalid with BuildKit's wording and without a place; the caller adds it with errorAt().
+// Values inside instructions that can only be read after expansion: mounts, ports, signals, modes,
+// owners. Errors are kInvalid with BuildKit's wording and without a place; the caller adds it with
+// errorAt().
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ using WordExpander = std::function<Result<std::string>(std::string_view)>;
 /// Reads a `--mount` (§5.2); `expand` is applied to each value before it is read.
 Result<Mount> parseMount(std::string_view text, const WordExpander& expand);
 
-/// The `from` of a `--mount`, which is known before expansion. It must not contain variables (§4.1).
+/// The `from` of a `--mount`, which is known before expansion. It must not contain variables
+/// (§4.1).
 Result<std::string> mountSource(std::string_view text);
 
 std::string_view mountTypeName(MountType type);
@@ -54,9 +56,9 @@ Owner splitOwner(std::string_view text);
 
 /// What RUN hands to the kernel (§3.3).
 struct RunScript {
-  std::vector<std::string> args;      ///< to be prefixed with the shell if `prependShell`
+  std::vector<std::string> args;  ///< to be prefixed with the shell if `prependShell`
   bool prependShell = true;
-  std::optional<Heredoc> pipeFile;    ///< mounted read-only with mode 0755 as /dev/pipes/<name>
+  std::optional<Heredoc> pipeFile;  ///< mounted read-only with mode 0755 as /dev/pipes/<name>
 };
 Result<RunScript> makeRunScript(const Run& run);
 
