@@ -1,0 +1,131 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "builder-pod/publish/frames.h"
+#include "builder-pod/publish/publication.h"
+#include "builder-pod/publish/publish.h"
+#include "builder-pod/publish/secrets.h"
+#include "builder-pod/publish/stop_signal.h"
+#include "lib/base/file.h"
+#include "lib/base/hash.h"
+#include "lib/base/log.h"
+#include "lib/http/curl_transport.h"
+#include "lib/plan/contract.h"
+
+namespace stagewright::publish {
+
+namespace {
+
+constexpr std::string_view kRole = "publish";
+
+Result<std::string> readEnv(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  if (value == nullptr || *value == '\0') {
+    return invalid("environment variable " + std::string(name) + " is not set");
+  }
+  return std::string(value);
+}
+
+Result<int> readNumber(std::string_view name) {
+  TRY(std::string text, readEnv(name));
+  int value = 0;
+  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc() || end != text.data() + text.size() || value < 1) {
+    return invalid("environment variable " + std::string(name) + " is no positive number");
+  }
+  return value;
+}
+
+/// Who we are: needed to say anything sealed.
+struct Identity {
+  std::string runId;
+  std::string runKey;
+  int attempt = 1;
+
+  std::string key() const { return attemptKey(runKey, kRole, attempt); }
+  SealScope scope() const { return {runId, std::string(kRole), attempt}; }
+};
+
+Result<Identity> readIdentity() {
+  Identity identity;
+  TRY(identity.runId, readEnv(plan::kEnvRunId));
+  TRY(identity.attempt, readNumber(plan::kEnvAttempt));
+  TRY(std::string hex, readEnv(plan::kEnvRunKey));
+  TRY(identity.runKey, fromHex(hex));
+  return identity;
+}
+
+Result<PublishJob> readJob(const Identity& identity) {
+  PublishJob job;
+  job.runId = identity.runId;
+  job.runKey = identity.runKey;
+  job.runDirectory = std::string(plan::kRunDir);
+  TRY(job.prepareAttempt, readNumber(plan::kEnvPrepareAttempt));
+  TRY(std::string digest, readEnv(plan::kEnvPlanDigest));
+  TRY(job.planDigest, oci::Digest::parse(digest));
+  TRY(std::string request, readEnv(plan::kEnvRequest));
+  TRY(job.request, plan::parsePublishRequest(request));
+  return job;
+}
+
+Status loadCredentials(PublishJob& job) {
+  if (job.request.pushSecret) {
+    TRY(job.pushCredentials, loadPushCredentials(std::string(plan::kPushSecretDir)));
+  }
+  TRY(job.pullCredentials, loadPullCredentials(std::string(plan::kPullSecretsDir), job.request.pullSecrets));
+  return ok();
+}
+
+PublishResult publish(const Identity& identity, FrameWriter& frames, std::stop_token stop) {
+  Result<PublishJob> job = readJob(identity);
+  if (!job) {
+    return makeRefusal(Phase::kVolume, std::move(job).error().during("read request"));
+  }
+  if (Status loaded = loadCredentials(*job); !loaded) {
+    return makeRefusal(Phase::kCredentials, loaded.error());
+  }
+  const std::unique_ptr<http::Transport> transport = http::makeCurlTransport();
+  SystemClock clock;
+  return runPublication(*job, *transport, clock, [&](const Json& frame) { frames.write(frame); }, std::move(stop));
+}
+
+int report(const Refusal& refusal, const Identity& identity, FrameWriter& frames) {
+  Json frame = plan::toJson(refusal.failure);
+  frame["type"] = "failure";
+  frames.write(frame);
+  const std::string message =
+      plan::makeTermination(identity.key(), identity.runId, kRole, identity.attempt, refusal.failure);
+  Fd log(::open(std::string(plan::kTerminationLog).c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  if (log) {
+    static_cast<void>(writeAll(log.get(), message, plan::kTerminationLog));  // the frame says it too
+  }
+  return static_cast<int>(refusal.exit);
+}
+
+}  // namespace
+
+int runPublishMain() {
+  StopSignal signal;
+  log::setComponent(kRole);
+  Result<Identity> identity = readIdentity();
+  if (!identity) {
+    log::error("publish cannot start", {{"error", identity.error().message}});
+    return static_cast<int>(plan::Exit::kInternal);
+  }
+  FrameWriter frames(STDOUT_FILENO, identity->key(), identity->scope());
+  const PublishResult result = publish(*identity, frames, signal.token());
+  if (const auto* refusal = std::get_if<Refusal>(&result)) {
+    log::error("publish failed", {{"reason", refusal->failure.reason}, {"error", refusal->failure.message}});
+    return report(*refusal, *identity, frames);
+  }
+  Json frame = plan::toJson(std::get<plan::ImageReport>(result));
+  frame["type"] = "image";
+  frames.write(frame);
+  return static_cast<int>(plan::Exit::kSuccess);
+}
+
+}  // namespace stagewright::publish
