@@ -7,7 +7,7 @@
 
 namespace stagewright::pods {
 
-/// The value in units of one thousandth. kInvalid for another shape or a value above 2^53.
+/// The value in units of one thousandth. kInvalid for another shape or a value above 2^53 (8 Ti).
 Result<double> parseQuantity(std::string_view text);
 
 /// a < b; a text that is no quantity counts as the larger one, so that the API server gets to refuse it.

@@ -30,8 +30,9 @@ struct Stage {
 
 struct NextSteps {
   std::vector<int> start;           ///< may begin attempt + 1 now, ascending
-  /// Started but pinned to an attempt that ended without success, or read such a stage: their pods must go and be gone
-  /// before the attempt they wait for is started again. A stage is never in both lists.
+  /// Started or even succeeded, but pinned to an attempt that ended without success, or to such a
+  /// stage: their pods must go, and be gone, before what they read is started again. A stage is
+  /// never in both lists.
   std::vector<int> drop;
 };
 

@@ -1,0 +1,196 @@
+#include "lib/pods/parts.h"
+
+#include "lib/plan/contract.h"
+
+namespace stagewright::pods {
+
+namespace {
+constexpr int kGraceSeconds = 2;
+constexpr int kDeadlineSlackSeconds = 60;
+
+std::string partOf(const PodIdentity& identity) {
+  return identity.stage >= 0 ? std::to_string(identity.stage) : std::string(identity.role);
+}
+
+const api::RunStatus& runOf(const RunContext& run) { return run.build.status.run.value(); }
+
+Json labelsOf(const RunContext& run, const PodIdentity* identity) {
+  Json out = {{std::string(api::kBuildLabel), run.build.metadata.name},
+              {std::string(api::kRunLabel), runOf(run).id}};
+  if (identity == nullptr) {
+    return out;
+  }
+  out[std::string(api::kRoleLabel)] = identity->role;
+  out[std::string(api::kAttemptLabel)] = std::to_string(identity->attempt);
+  if (identity->stage >= 0) {
+    out[std::string(api::kStageLabel)] = std::to_string(identity->stage);
+  }
+  return out;
+}
+
+Json ownerReference(const api::Metadata& metadata) {
+  return {{"apiVersion", api::kApiVersion}, {"kind", api::kKind},       {"name", metadata.name},
+          {"uid", metadata.uid},            {"controller", true},
+          {"blockOwnerDeletion", true}};
+}
+
+/// The node the workspace is on, by name and not by the hostname label, which may differ.
+Json nodeAffinity(const std::string& node) {
+  const Json field = {{"key", "metadata.name"}, {"operator", "In"}, {"values", {node}}};
+  Json out;
+  out["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] =
+      Json::array({{{"matchFields", Json::array({field})}}});
+  return out;
+}
+
+/// The plan is for linux/amd64, whatever nodes the cluster has.
+Json nodeSelector(const api::Execution& execution) {
+  Json out = {{"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", "amd64"}};
+  for (const auto& [key, value] : execution.nodeSelector) {
+    out[key] = value;
+  }
+  return out;
+}
+
+void putPlacement(Json& spec, const RunContext& run) {
+  const api::ImageBuildSpec& wanted = run.build.spec;
+  spec["nodeSelector"] = nodeSelector(wanted.execution);
+  for (const api::Toleration& toleration : wanted.execution.tolerations) {
+    spec["tolerations"].push_back(api::toJson(toleration));
+  }
+  for (const std::string& name : wanted.imagePullSecrets) {
+    spec["imagePullSecrets"].push_back({{"name", name}});
+  }
+  if (!run.node.empty()) {
+    spec["affinity"] = nodeAffinity(run.node);
+  }
+}
+
+Json secretVolume(const std::string& name, std::string_view key) {
+  return {{"secret",
+           {{"secretName", name},
+            {"optional", true},
+            {"items", Json::array({{{"key", key}, {"path", key}}})}}}};
+}
+}  // namespace
+
+void VolumeList::mount(std::string_view name, Json volume, std::string_view path, bool readOnly) {
+  volume["name"] = name;
+  volumes_.push_back(std::move(volume));
+  Json entry = {{"name", name}, {"mountPath", path}};
+  if (readOnly) {
+    entry["readOnly"] = true;
+  }
+  mounts_.push_back(std::move(entry));
+}
+
+void VolumeList::mountWorkspace(std::string_view claim, std::string_view path,
+                                const std::string& subPath, bool readOnly) {
+  const Json volume = {{"name", "workspace"}, {"persistentVolumeClaim", {{"claimName", claim}}}};
+  if (std::find(volumes_.begin(), volumes_.end(), volume) == volumes_.end()) {
+    volumes_.push_back(volume);
+  }
+  Json entry = {{"name", "workspace"}, {"mountPath", path}};
+  if (!subPath.empty()) {
+    entry["subPath"] = subPath;
+  }
+  if (readOnly) {
+    entry["readOnly"] = true;
+  }
+  mounts_.push_back(std::move(entry));
+}
+
+Json objectMeta(const RunContext& run, const std::string& name, const PodIdentity* identity) {
+  const api::Metadata& owner = run.build.metadata;
+  return {{"name", name},
+          {"namespace", owner.namespace_},
+          {"labels", labelsOf(run, identity)},
+          {"ownerReferences", Json::array({ownerReference(owner)})}};
+}
+
+Json podFrame(const RunContext& run, const PodIdentity& identity) {
+  const std::string name =
+      podName(run.build.metadata.name, runOf(run).id, partOf(identity), identity.attempt);
+  Json pod = {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", objectMeta(run, name, &identity)}};
+  // Moving a build pod to another node to save one costs a run.
+  pod["metadata"]["annotations"] = {{"cluster-autoscaler.kubernetes.io/safe-to-evict", "false"},
+                                    {"karpenter.sh/do-not-disrupt", "true"}};
+  Json& spec = pod["spec"];
+  spec = {{"restartPolicy", "Never"},
+          {"automountServiceAccountToken", false},
+          {"enableServiceLinks", false},
+          {"terminationGracePeriodSeconds", kGraceSeconds},
+          {"activeDeadlineSeconds",
+           std::max<std::int64_t>(run.remainingSeconds, 0) + kDeadlineSlackSeconds},
+          {"securityContext", {{"seccompProfile", {{"type", "RuntimeDefault"}}}}}};
+  if (runOf(run).isolation == "UserNamespace") {
+    spec["hostUsers"] = false;
+  }
+  putPlacement(spec, run);
+  return pod;
+}
+
+Json builderSecurityContext() {
+  return {{"runAsUser", 0},
+          {"runAsGroup", 0},
+          {"privileged", false},
+          {"allowPrivilegeEscalation", false},
+          {"readOnlyRootFilesystem", true},
+          {"capabilities", {{"drop", {"ALL"}}}}};
+}
+
+Json stageSecurityContext() {
+  return {{"runAsUser", 0},
+          {"runAsGroup", 0},
+          {"privileged", false},
+          {"allowPrivilegeEscalation", false},
+          {"readOnlyRootFilesystem", false},
+          {"capabilities",
+           {{"drop", {"ALL"}},
+            {"add",
+             {"CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "SETFCAP", "KILL",
+              "SYS_CHROOT"}}}}};
+}
+
+void addEnv(Json& env, std::string_view name, std::string_view value) {
+  std::string escaped;
+  for (const char c : value) {
+    escaped.append(c == '$' ? 2 : 1, c);
+  }
+  env.push_back({{"name", name}, {"value", std::move(escaped)}});
+}
+
+void putResources(Json& container, const api::Resources& resources) {
+  if (!resources.empty()) {
+    container["resources"] = api::toJson(resources);
+  }
+}
+
+void mountTmp(VolumeList& volumes) {
+  volumes.mount("tmp", {{"emptyDir", Json::object()}}, "/tmp", false);
+}
+
+void mountPullSecrets(VolumeList& volumes, const api::ImageBuildSpec& spec) {
+  for (std::size_t i = 0; i < spec.imagePullSecrets.size(); ++i) {
+    const std::string number = std::to_string(i);
+    volumes.mount("pull-" + number, secretVolume(spec.imagePullSecrets[i], ".dockerconfigjson"),
+                  std::string(plan::kPullSecretsDir) + "/" + number, true);
+  }
+}
+
+void mountCertificates(VolumeList& volumes, const api::ImageBuildSpec& spec) {
+  for (std::size_t i = 0; i < spec.registries.size(); ++i) {
+    if (!spec.registries[i].trustedCA) {
+      continue;
+    }
+    const api::ConfigMapKey& ref = *spec.registries[i].trustedCA;
+    const Json item = {{"key", ref.key}, {"path", "ca.crt"}};
+    const std::string number = std::to_string(i);
+    volumes.mount("ca-" + number,
+                  {{"configMap",
+                    {{"name", ref.name}, {"optional", true}, {"items", Json::array({item})}}}},
+                  std::string(plan::kCaDir) + "/" + number, true);
+  }
+}
+
+}  // namespace stagewright::pods

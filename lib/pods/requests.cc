@@ -1,0 +1,103 @@
+#include "lib/pods/requests.h"
+
+#include <nlohmann/json.hpp>
+
+#include "lib/plan/contract.h"
+
+namespace stagewright::pods {
+
+namespace {
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+Pairs pairsOf(const std::vector<api::NameValue>& items) {
+  Pairs out;
+  for (const api::NameValue& item : items) {
+    out.emplace_back(item.name, item.value);
+  }
+  return out;
+}
+
+plan::RegistryAccess::Tls tlsOf(const api::Registry& registry) {
+  using Tls = plan::RegistryAccess::Tls;
+  switch (registry.tls.value_or(api::Tls::kVerify)) {
+    case api::Tls::kSkipVerify:
+      return Tls::kSkipVerify;
+    case api::Tls::kPlainHTTP:
+      return Tls::kPlainHttp;
+    case api::Tls::kVerify:
+      break;
+  }
+  return Tls::kVerify;
+}
+
+std::vector<plan::RegistryAccess> registriesOf(const api::ImageBuildSpec& spec) {
+  std::vector<plan::RegistryAccess> out;
+  for (std::size_t i = 0; i < spec.registries.size(); ++i) {
+    plan::RegistryAccess access;
+    access.host = spec.registries[i].host;
+    access.tls = tlsOf(spec.registries[i]);
+    if (spec.registries[i].trustedCA) {
+      access.caFile = std::string(plan::kCaDir) + "/" + std::to_string(i) + "/ca.crt";
+    }
+    out.push_back(std::move(access));
+  }
+  return out;
+}
+
+void putSource(plan::BuildRequest& out, const api::Source& source) {
+  out.configMap = source.configMap.has_value();
+  if (source.git) {
+    const api::GitSource& git = *source.git;
+    out.git = plan::GitSource{git.url, git.ref.branch, git.ref.tag, git.ref.commit,
+                              !git.secretRef.empty()};
+  }
+}
+}  // namespace
+
+plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec) {
+  plan::BuildRequest out;
+  if (spec.source) {
+    putSource(out, *spec.source);
+  }
+  if (!spec.contextDir.empty()) {
+    out.contextDir = spec.contextDir;
+  }
+  if (!spec.dockerfile.empty()) {
+    out.dockerfile = spec.dockerfile;
+  }
+  if (!spec.dockerfileInline.empty()) {
+    out.dockerfileInline = spec.dockerfileInline;
+  }
+  out.target = spec.target;
+  out.platform.os = "linux";
+  out.platform.architecture = "amd64";
+  out.buildArgs = pairsOf(spec.buildArgs);
+  out.labels = pairsOf(spec.output.labels);
+  out.registries = registriesOf(spec);
+  out.pullSecrets = static_cast<int>(spec.imagePullSecrets.size());
+  out.maxAttempts = kMaxAttempts;
+  return out;
+}
+
+plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputTarget target) {
+  plan::PublishRequest out;
+  out.repository = std::move(target.repository);
+  out.tags = std::move(target.tags);
+  out.registries = registriesOf(spec);
+  out.pullSecrets = static_cast<int>(spec.imagePullSecrets.size());
+  out.pushSecret = !spec.output.secretRef.empty();
+  return out;
+}
+
+Status checkRequestSize(const api::ImageBuildSpec& spec) {
+  const std::size_t size = dumpJson(plan::toJson(makeBuildRequest(spec))).size();
+  if (size > kMaxRequestBytes) {
+    return invalid("spec: dockerfileInline, buildArgs and output.labels together take " +
+                   std::to_string(size / 1024) + " KiB, at most " +
+                   std::to_string(kMaxRequestBytes / 1024) +
+                   " are possible; put the Dockerfile into a source");
+  }
+  return ok();
+}
+
+}  // namespace stagewright::pods

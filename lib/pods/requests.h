@@ -1,0 +1,19 @@
+// What prepare and publish are asked to do, made from spec.
+#pragma once
+
+#include "lib/api/image_build.h"
+#include "lib/plan/request.h"
+#include "lib/pods/pods.h"
+
+namespace stagewright::pods {
+
+/// A request travels in one environment variable; Linux limits one to 128 KiB.
+inline constexpr std::size_t kMaxRequestBytes = 120 * 1024;
+
+plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec);
+plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputTarget target);
+
+/// kInvalid if the request of prepare does not fit into its environment.
+Status checkRequestSize(const api::ImageBuildSpec& spec);
+
+}  // namespace stagewright::pods
