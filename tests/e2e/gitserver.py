@@ -68,6 +68,25 @@ class GitServer:
         return f"{self.url}/{name}.git", commit
 
 
+class OtherPort:
+    """with OtherPort("10.89.0.1:5001") as name: the same server under `name`, another port of the same address."""
+
+    def __init__(self, target):
+        if not os.path.exists(NETNS):
+            raise harness.Skip(f"needs the local cluster's network namespace {NETNS}")
+        self.target = target
+
+    def __enter__(self):
+        port = 5900 + os.getpid() % 90
+        self.process = subprocess.Popen(["nsenter", f"--net={NETNS}", "socat",
+                                         f"TCP-LISTEN:{port},bind={ADDRESS},fork,reuseaddr", f"TCP:{self.target}"])
+        return f"{ADDRESS}:{port}"
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
 def serve(address, root, auth):
     import http.server
 

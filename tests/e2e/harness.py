@@ -3,18 +3,26 @@
 Cases are functions named test_* in tests/e2e/cases/. They run against a real cluster on which the operator is
 installed. They say what they saw by assertions with the whole status in the message."""
 import base64
-import contextlib
 import json
 import os
+import pathlib
 import random
 import string
 import subprocess
 import time
 
-BASE_REGISTRY = os.environ.get("STAGEWRIGHT_BASE_REGISTRY", "10.89.0.1:5001")  # anonymous, as pods and nodes see it
-PUSH_REGISTRY = os.environ.get("STAGEWRIGHT_PUSH_REGISTRY", "10.89.0.1:5000")  # asks for a password
+# As `scripts/cluster.sh env` prints them.
+BASE_REGISTRY = os.environ.get("STAGEWRIGHT_OPEN_REGISTRY", "10.89.0.1:5001")  # anonymous, as pods and nodes see it
+PUSH_REGISTRY = os.environ.get("STAGEWRIGHT_REGISTRY", "10.89.0.1:5000")  # asks for a password
 PUSH_USER = os.environ.get("STAGEWRIGHT_REGISTRY_USER", "stagewright")
-PUSH_PASSWORD = os.environ.get("STAGEWRIGHT_REGISTRY_PASSWORD", "")
+
+
+def _password():
+    path = os.environ.get("STAGEWRIGHT_REGISTRY_PASSWORD_FILE")
+    return pathlib.Path(path).read_text().strip() if path else ""
+
+
+PUSH_PASSWORD = _password()
 SYSTEM_NAMESPACE = os.environ.get("STAGEWRIGHT_NAMESPACE", "stagewright-system")
 GROUP = "build.stagewright.dev"
 BUSYBOX = f"{BASE_REGISTRY}/busybox:latest"

@@ -135,10 +135,10 @@ def test_operator_killed_at_random_moments():
 
 
 def test_registry_down_for_thirty_seconds():
-    pid_file = os.environ.get("STAGEWRIGHT_PUSH_REGISTRY_PID")
-    if not pid_file or not os.path.exists(pid_file):
-        raise harness.Skip("STAGEWRIGHT_PUSH_REGISTRY_PID names no pid file of a registry to stop")
-    pid = int(open(pid_file).read())
+    pid_file = os.environ.get("STAGEWRIGHT_REGISTRY_PID_FILE", "/run/stagewright-cluster/pids/registry-auth")
+    if not os.path.exists(pid_file):
+        raise harness.Skip(f"no pid file of the registry to stop at {pid_file}")
+    pid = int(open(pid_file).read().split()[0])
     import time
     with Namespace("outage") as ns:
         ns.inline("waits", f"FROM {BUSYBOX}\nRUN sleep 4; echo 1 > /a\n")
