@@ -16,6 +16,12 @@ Refusal refuseInput(std::string_view reason, std::string message) {
   return refuse(plan::Exit::kUserInput, reason, std::move(message));
 }
 
+Refusal refuseDockerfile(const Error& error) {
+  Refusal refusal = refuseInput("DockerfileInvalid", error.message);
+  refusal.failure.line = error.where ? error.where->line : 0;
+  return refusal;
+}
+
 bool isVolumeFull(const std::string& directory) {
   struct statvfs stats {};
   if (::statvfs(directory.c_str(), &stats) != 0) {

@@ -34,6 +34,9 @@ Refusal refuse(plan::Exit exit, std::string_view reason, std::string message);
 /// The user's input is wrong (exit 20).
 Refusal refuseInput(std::string_view reason, std::string message);
 
+/// A mistake in the Dockerfile (DockerfileInvalid), with its line if the error has one.
+Refusal refuseDockerfile(const Error& error);
+
 /// Something failed on the volume that we write to. A full volume is the user's to solve
 /// (WorkspaceFull), everything else InternalError. `directory` is on that volume.
 Refusal refuseVolume(const std::string& directory, const Error& error);

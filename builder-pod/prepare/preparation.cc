@@ -1,0 +1,229 @@
+#include "builder-pod/prepare/preparation.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "builder-pod/prepare/config_map_source.h"
+#include "builder-pod/prepare/context_files.h"
+#include "builder-pod/prepare/directory.h"
+#include "builder-pod/prepare/git_source.h"
+#include "builder-pod/prepare/source_tree.h"
+#include "builder-pod/prepare/words.h"
+#include "lib/base/file.h"
+#include "lib/dockerfile/diagnostic.h"
+#include "lib/dockerfile/ignore.h"
+#include "lib/dockerfile/parser.h"
+#include "lib/plan/contract.h"
+#include "lib/plan/planner.h"
+#include "lib/plan/summary.h"
+
+namespace stagewright::prepare {
+
+namespace {
+
+/// Modification time of files that come without one: 1980-01-01, the earliest that zip archives can
+/// hold.
+constexpr std::int64_t kTimeless = 315532800;
+
+struct Source {
+  std::string directory;
+  std::string revision;
+  bool ours = false;                      ///< files may be moved out of it
+  std::optional<std::int64_t> fixedTime;  ///< of its files
+};
+
+class Run {
+ public:
+  Run(const PreparationJob& job, http::Transport& transport, Clock& clock, const Narrator& tell,
+      std::stop_token stop)
+      : job_(job),
+        tell_(tell),
+        stop_(std::move(stop)),
+        client_(transport, clock,
+                {hostConfigs(job.request.registries), job.pullCredentials.credentials, job.retry}),
+        directory_(job.workspace + "/" + plan::preparePath(job.runId, job.attempt)) {}
+
+  Outcome<Preparation> run() {
+    CHECK_OK(makeEmptyDirectories());
+    TRY(const Source source, fetchSource());
+    TRY(const Context context, openContext(source.directory, job_.request.contextDir));
+    TRY(const DockerfileText text, job_.request.dockerfileInline
+                                       ? inlineDockerfile(context, *job_.request.dockerfileInline)
+                                       : loadDockerfile(context, job_.request.dockerfile));
+    TRY_OR(const dockerfile::IgnoreMatcher ignore,
+           dockerfile::makeIgnoreMatcher(dockerfile::parseIgnoreFile(text.ignoreText)), error,
+           refuseInput("DockerfileInvalid", text.ignoreName + ": " + error.message));
+    TRY(const plan::PlanInput input, readDockerfile(text, ignore));
+    TRY(Preparation result, compile(input));
+    result.sourceRevision = source.revision;
+    CHECK_OK(takeContext(context, source, input, ignore, result.plan));
+    CHECK_OK(save(result));
+    return result;
+  }
+
+ private:
+  Outcome<void> makeDirectory(const std::string& path) {
+    CHECK_OR(makeDirectories(path), error, refuseVolume(job_.workspace, error));
+    return {};
+  }
+
+  Outcome<void> makeEmptyDirectories() {
+    CHECK_OR(removeTree(directory_), error, refuseVolume(job_.workspace, error));
+    for (const char* name : {"/source", "/context", "/fetched"}) {
+      CHECK_OK(makeDirectory(directory_ + name));
+    }
+    return {};
+  }
+
+  Outcome<Source> fetchSource() {
+    const Stopwatch watch;
+    const plan::BuildRequest& request = job_.request;
+    Source source;
+    source.directory = job_.sourceDirectory.value_or(directory_ + "/source");
+    source.ours = !job_.sourceDirectory;
+    if (job_.sourceDirectory) {
+      return source;
+    }
+    if (request.git) {
+      CHECK_OK(fetchFromGit(*request.git, source));
+      tell_("source: " + request.git->url + " at commit " + source.revision + " (" +
+            seconds(watch.elapsed()) + ")");
+    } else if (request.configMap) {
+      CHECK_OK(copyConfigMap(job_.configMapDir, source.directory));
+      source.fixedTime = kTimeless;
+      tell_("source: the ConfigMap (" + seconds(watch.elapsed()) + ")");
+    } else {
+      tell_("source: none, the Dockerfile is part of the ImageBuild");
+    }
+    return source;
+  }
+
+  Outcome<void> fetchFromGit(const plan::GitSource& git, Source& source) {
+    std::optional<GitCredentials> credentials;
+    if (git.authenticated) {
+      TRY(credentials, loadGitCredentials(job_.sourceSecretDir));
+    }
+    GitOptions options;
+    options.env = job_.gitEnvironment;
+    TRY(const GitRevision revision, fetchGit(git, credentials, source.directory, options));
+    source.revision = revision.commit;
+    source.fixedTime = revision.commitTime;
+    if (!keepsGitDirectory()) {
+      CHECK_OR(removeTree(source.directory + "/.git"), error, refuseVolume(job_.workspace, error));
+    }
+    return {};
+  }
+
+  /// As BuildKit does it: .git is no part of the context unless asked for (§7.3).
+  bool keepsGitDirectory() const {
+    bool keeps = false;
+    for (const auto& [name, value] : job_.request.buildArgs) {
+      if (name == "BUILDKIT_CONTEXT_KEEP_GIT_DIR") {
+        keeps = value == "1" || value == "true";
+      }
+    }
+    return keeps;
+  }
+
+  Outcome<plan::PlanInput> readDockerfile(const DockerfileText& text,
+                                          const dockerfile::IgnoreMatcher& ignore) {
+    plan::PlanInput input;
+    input.source = {text.name, text.text};
+    TRY_OR(input.file, dockerfile::parseDockerfile(input.source), error, refuseDockerfile(error));
+    input.buildArgs = job_.request.buildArgs;
+    input.labels = job_.request.labels;
+    input.target = job_.request.target;
+    input.platform = job_.request.platform;
+    input.buildPlatform = job_.request.platform;
+    input.ignore = text.ignoreName.empty() ? nullptr : &ignore;
+    return input;
+  }
+
+  Outcome<Preparation> compile(const plan::PlanInput& input) {
+    const Stopwatch watch;
+    TRY(const plan::KnownImages images,
+        fetchBaseImages(input, client_, job_.pullCredentials, tell_, stop_));
+    Preparation result;
+    TRY_OR(result.plan, plan::planBuild(input, images), error, refuseDockerfile(error));
+    CHECK_OK(refuseWhatIsMissing(input.source, result.plan));
+    std::size_t steps = 0;
+    for (const plan::Stage& stage : result.plan.stages) {
+      steps += stage.steps.size();
+    }
+    tell_("plan: " + input.source.name + ", " + std::to_string(result.plan.stages.size()) +
+          " stage(s), " + std::to_string(steps) + " step(s) (" + seconds(watch.elapsed()) + ")");
+    return result;
+  }
+
+  /// What the plan can say and prepare or the executor cannot do yet is refused here, never
+  /// ignored.
+  Outcome<void> refuseWhatIsMissing(const dockerfile::Source& source, const plan::BuildPlan& plan) {
+    if (plan.stages.size() > plan::kMaxStages) {
+      return refuseInput("DockerfileInvalid", source.name + ": more than " +
+                                                  std::to_string(plan::kMaxStages) +
+                                                  " stages are needed for the target");
+    }
+    if (!plan.fetches.empty()) {
+      const plan::Fetch& fetch = plan.fetches.front();
+      return refuseDockerfile(
+          dockerfile::errorAt(source, {source.name, fetch.line, 0, fetch.line},
+                              "ADD of a URL or a git repository is not supported",
+                              "fetch it in a RUN, or make it part of the source"));
+    }
+    return {};
+  }
+
+  Outcome<void> takeContext(const Context& context, const Source& source,
+                            const plan::PlanInput& input, const dockerfile::IgnoreMatcher& ignore,
+                            const plan::BuildPlan& plan) {
+    const Stopwatch watch;
+    TRY_OR(const Fd to, openDirectory(directory_ + "/context"), error,
+           refuseVolume(job_.workspace, error));
+    TransferOptions options;
+    options.move = source.ours;
+    options.fixedTime = source.fixedTime;
+    TRY(const TransferCount count,
+        takeContextFiles({context.directory.get(), to.get(), job_.workspace}, input.source, ignore,
+                         plan, options));
+    if (count.files > 0) {
+      tell_("context: " + std::to_string(count.files) + " file(s), " + byteSize(count.bytes) +
+            " (" + seconds(watch.elapsed()) + ")");
+    }
+    return {};
+  }
+
+  Outcome<void> save(Preparation& result) {
+    for (const plan::Stage& stage : result.plan.stages) {
+      for (int attempt = 1; attempt <= job_.request.maxAttempts; ++attempt) {
+        CHECK_OK(makeDirectory(job_.workspace + "/" +
+                               plan::stagePath(job_.runId, stage.index, attempt)));
+      }
+    }
+    const std::string bytes = plan::serializePlan(result.plan);
+    result.planDigest = oci::Digest::ofBytes(bytes);
+    CHECK_OR(saveFileAtomically(directory_ + "/plan.json", bytes), error,
+             refuseVolume(job_.workspace, error));
+    return {};
+  }
+
+  const PreparationJob& job_;
+  const Narrator& tell_;
+  std::stop_token stop_;
+  registry::Client client_;
+  std::string directory_;
+};
+
+}  // namespace
+
+Outcome<Preparation> runPreparation(const PreparationJob& job, http::Transport& transport,
+                                    Clock& clock, const Narrator& tell, std::stop_token stop) {
+  return Run(job, transport, clock, tell, std::move(stop)).run();
+}
+
+Status removeSource(const PreparationJob& job) {
+  return removeTree(job.workspace + "/" + plan::preparePath(job.runId, job.attempt) + "/source");
+}
+
+}  // namespace stagewright::prepare
