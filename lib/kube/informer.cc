@@ -50,6 +50,7 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
   const std::string version = next_ == Next::kListFresh ? "" : seenVersion.empty() ? "0" : seenVersion;
   std::set<std::string> seen;
   const ApiStatus listed = listPages(version, seen, stop);
+  denied_.store(!listed && listed.error().code == Code::kDenied);
   if (listed) {
     dropUnseen(seen);
     synced_.store(true);

@@ -49,6 +49,8 @@ class Informer {
 
   const Store& store() const { return store_; }
   bool isSynced() const { return synced_.load(); }
+  /// We may not list this kind, as of the last try.
+  bool isDenied() const { return denied_.load(); }
   /// What the store has seen. Bookmarks count.
   std::string resourceVersion() const;
   std::int64_t listCount() const { return lists_.load(); }
@@ -82,6 +84,7 @@ class Informer {
   std::optional<SteadyPoint> failingSince_;  ///< of 5xx answers to watches
   mutable Guarded<std::string> version_;
   std::atomic<bool> synced_ = false;         ///< set once by run(), read by anybody
+  std::atomic<bool> denied_ = false;         ///< set by run(), read by anybody
   std::atomic<std::int64_t> lists_ = 0;      ///< for tests and metrics
 };
 

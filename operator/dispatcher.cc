@@ -1,0 +1,145 @@
+#include "operator/dispatcher.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "lib/api/image_build.h"
+#include "lib/lifecycle/world.h"
+
+namespace stagewright::op {
+
+namespace {
+
+const Json kNothing;
+
+const Json& at(const Json& object, const char* key) {
+  if (!object.is_object()) {
+    return kNothing;
+  }
+  const auto it = object.find(key);
+  return it == object.end() ? kNothing : *it;
+}
+
+std::string textAt(const Json& object, const char* key) {
+  const Json& value = at(object, key);
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
+/// Our own status writes change none of these.
+bool differsForUsers(const Json& before, const Json& after) {
+  const Json& a = at(before, "metadata");
+  const Json& b = at(after, "metadata");
+  for (const char* key : {"uid", "generation", "annotations", "deletionTimestamp"}) {
+    if (at(a, key) != at(b, key)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::string phaseOf(const Json* build) { return build == nullptr ? "" : textAt(at(*build, "status"), "phase"); }
+
+std::string waitingReasonOf(const Json* build) {
+  if (build == nullptr) {
+    return "";
+  }
+  for (const Json& condition : at(at(*build, "status"), "conditions")) {
+    if (textAt(condition, "type") == api::condition::kReady && textAt(condition, "status") == "Unknown") {
+      return textAt(condition, "reason");
+    }
+  }
+  return "";
+}
+
+/// Durations that this change completed.
+void measureCompletions(const api::ImageBuildStatus& before, const api::ImageBuildStatus& after, Metrics& metrics) {
+  if (after.run && after.run->completionTime && !(before.run && before.run->id == after.run->id && before.run->completionTime)) {
+    metrics.onBuildFinished(after.phase, static_cast<double>(after.run->durationSeconds));
+  }
+  for (const api::StageStatus& stage : after.stages) {
+    if (!stage.completionTime || !stage.startTime) {
+      continue;
+    }
+    const bool known = std::any_of(before.stages.begin(), before.stages.end(), [&](const api::StageStatus& old) {
+      return old.index == stage.index && old.attempt == stage.attempt && old.pod == stage.pod && old.completionTime;
+    });
+    if (!known) {
+      const std::chrono::duration<double> took = *stage.completionTime - *stage.startTime;
+      metrics.onStageFinished(api::attemptStateName(stage.state), took.count());
+    }
+  }
+}
+
+}  // namespace
+
+void Dispatcher::onBuild(const kube::Change& change) {
+  const bool look = change.before == nullptr || change.after == nullptr || differsForUsers(*change.before, *change.after);
+  if (look) {
+    queue_.add(change.key, change.initial ? kInitialPriority : kNormalPriority);
+  }
+  measureBuild(change);
+}
+
+void Dispatcher::onPod(const kube::Change& change) {
+  enqueueChild(change);
+  measurePod(change);
+}
+
+void Dispatcher::onClaim(const kube::Change& change) { enqueueChild(change); }
+
+void Dispatcher::enqueueChild(const kube::Change& change) {
+  const std::string key = buildKeyOf(change.after != nullptr ? *change.after : *change.before);
+  if (!key.empty()) {
+    queue_.add(key, change.initial ? kInitialPriority : kNormalPriority);
+  }
+}
+
+void Dispatcher::onNode(const kube::Change& change) {
+  const bool matters = cluster_.update(change.key, change.after);
+  if (!matters || change.initial || !buildsOnNode_) {
+    return;
+  }
+  for (const std::string& key : buildsOnNode_(change.key)) {
+    queue_.add(key);
+  }
+}
+
+void Dispatcher::measureBuild(const kube::Change& change) {
+  metrics_.moveBuild(phaseOf(change.before), phaseOf(change.after));
+  metrics_.moveThrottled(waitingReasonOf(change.before), waitingReasonOf(change.after));
+  if (!leading_.load() || change.initial || change.before == nullptr || change.after == nullptr) {
+    return;
+  }
+  const auto before = api::parseStatus(JsonReader(at(*change.before, "status")));
+  const auto after = api::parseStatus(JsonReader(at(*change.after, "status")));
+  if (before && after) {
+    measureCompletions(*before, *after, metrics_);
+  }
+}
+
+void Dispatcher::measurePod(const kube::Change& change) {
+  if (!leading_.load() || change.initial || change.after == nullptr || change.before == nullptr) {
+    return;
+  }
+  const auto before = lifecycle::observePod(*change.before);
+  const auto after = lifecycle::observePod(*change.after);
+  if (!before || !after || before->container.startedAt || !after->container.startedAt || !after->creationTimestamp) {
+    return;
+  }
+  const std::chrono::duration<double> took = *after->container.startedAt - *after->creationTimestamp;
+  metrics_.onPodStarted(took.count());
+}
+
+std::vector<std::string> buildsOnNode(const kube::Store& pods, const std::string& node) {
+  std::set<std::string> keys;
+  for (const Json& pod : pods.all()) {
+    if (textAt(at(pod, "spec"), "nodeName") == node) {
+      keys.insert(buildKeyOf(pod));
+    }
+  }
+  keys.erase("");
+  return {keys.begin(), keys.end()};
+}
+
+}  // namespace stagewright::op

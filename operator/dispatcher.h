@@ -1,0 +1,50 @@
+// From changes in the caches to keys in the queue, and to the domain metrics. Which change it was decides only whether
+// somebody looks; what to do is decided from the whole state.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "operator/caches.h"
+#include "operator/cluster_facts.h"
+#include "operator/metrics.h"
+#include "operator/work_queue.h"
+
+namespace stagewright::op {
+
+/// Thread-safe.
+class Dispatcher final : public CacheListener {
+ public:
+  Dispatcher(WorkQueue& queue, ClusterFactsBoard& cluster, Metrics& metrics)
+      : queue_(queue), cluster_(cluster), metrics_(metrics) {}
+
+  /// Called for a node whose readiness changed; gives the keys of builds that have pods there.
+  void setBuildsOnNode(std::function<std::vector<std::string>(const std::string&)> lookup) {
+    buildsOnNode_ = std::move(lookup);
+  }
+  /// Durations are observed by the leader only, or every replica would count them.
+  void setLeading(bool leading) { leading_.store(leading); }
+
+  void onBuild(const kube::Change& change) override;
+  void onPod(const kube::Change& change) override;
+  void onClaim(const kube::Change& change) override;
+  void onNode(const kube::Change& change) override;
+
+ private:
+  void enqueueChild(const kube::Change& change);
+  void measureBuild(const kube::Change& change);
+  void measurePod(const kube::Change& change);
+
+  WorkQueue& queue_;
+  ClusterFactsBoard& cluster_;
+  Metrics& metrics_;
+  std::function<std::vector<std::string>(const std::string&)> buildsOnNode_;
+  std::atomic<bool> leading_ = false;  ///< set by main, read by informers
+};
+
+/// The keys of builds with a pod on `node`.
+std::vector<std::string> buildsOnNode(const kube::Store& pods, const std::string& node);
+
+}  // namespace stagewright::op

@@ -1,0 +1,254 @@
+#include "operator/log_followers.h"
+
+#include <algorithm>
+#include <exception>
+
+#include "lib/base/log.h"
+#include "lib/base/seal.h"
+
+namespace stagewright::op {
+
+namespace {
+
+constexpr std::size_t kMaxLine = 256 << 10;        // a plan frame has at most 128 KiB
+constexpr std::size_t kMaxLog = std::size_t{1} << 30;
+constexpr std::size_t kMaxWaiting = 8 << 20;
+constexpr std::chrono::seconds kFairTurn{5};       // before a follower may be asked to give way
+constexpr Millis kShortPause{300};
+constexpr Millis kLongPause{5'000};
+constexpr Millis kEndPatience{10'000};             // a followed log usually ends because its container did
+
+bool containerEnded(const lifecycle::ObservedPod& pod) {
+  return pod.isTerminal() || pod.container.state == lifecycle::ObservedContainer::State::kTerminated;
+}
+
+/// How much is known; folding a new fact makes it grow.
+int weight(const lifecycle::LogFacts& facts) {
+  return (facts.plan ? 1 : 0) + (facts.pushChecked ? 1 : 0) + (facts.image ? 1 : 0) + (facts.failure ? 1 : 0);
+}
+
+kube::LogOptions logOptions(const lifecycle::ObservedPod& pod) {
+  kube::LogOptions options;
+  options.container = pod.role;
+  options.follow = true;
+  options.limits.lineBytes = kMaxLine;
+  options.limits.skipLongLines = true;
+  options.limits.totalBytes = kMaxLog;
+  options.limits.queueBytes = kMaxWaiting;
+  options.limits.prefix = kFramePrefix;
+  return options;
+}
+
+}  // namespace
+
+LogFollowers::LogFollowers(kube::ApiClient& client, Clock& clock, std::size_t maxThreads, OnFact onFact)
+    : client_(client), clock_(clock), maxThreads_(maxThreads), onFact_(std::move(onFact)) {}
+
+LogFollowers::~LogFollowers() {
+  std::vector<std::jthread> threads;
+  {
+    auto state = state_.lock();
+    for (auto& [uid, target] : state->targets) {
+      target->wanted = false;
+      target->turn.request_stop();
+    }
+    threads = std::move(state->threads);
+  }
+  for (std::jthread& thread : threads) {
+    thread.request_stop();
+  }
+  changed_.notify_all();
+}
+
+// ---- what the reconciler calls ----
+
+void LogFollowers::follow(const std::string& key, const std::string& ns,
+                          const std::vector<lifecycle::ObservedPod>& pods) {
+  auto state = state_.lock();
+  std::set<std::string> wanted;
+  for (const lifecycle::ObservedPod& pod : pods) {
+    wanted.insert(pod.uid);
+    std::shared_ptr<Target>& target = state->targets[pod.uid];
+    if (!target) {
+      target = std::make_shared<Target>();
+      state->uidsOfKey[key].insert(pod.uid);
+    }
+    target->key = key;
+    target->ns = ns;
+    if (!target->followed) {
+      target->pod = pod;
+    }
+    target->wanted = true;
+    target->ended = target->ended || containerEnded(pod);
+    if (!target->queued && !target->followed && !target->facts.complete) {
+      enqueue(*state, target);
+    }
+  }
+  for (const std::string& uid : state->uidsOfKey[key]) {
+    if (!wanted.contains(uid)) {
+      state->targets[uid]->wanted = false;
+      state->targets[uid]->turn.request_stop();
+    }
+  }
+  makeRoom(*state);
+  changed_.notify_all();
+}
+
+std::map<std::string, lifecycle::LogFacts> LogFollowers::facts(const std::string& key,
+                                                               const std::vector<lifecycle::ObservedPod>& existing) {
+  std::map<std::string, lifecycle::LogFacts> out;
+  auto state = state_.lock();
+  const auto uids = state->uidsOfKey.find(key);
+  if (uids == state->uidsOfKey.end()) {
+    return out;
+  }
+  std::set<std::string> gone = uids->second;
+  for (const lifecycle::ObservedPod& pod : existing) {
+    if (gone.erase(pod.uid) > 0) {
+      out[pod.name] = state->targets[pod.uid]->facts;
+    }
+  }
+  for (const std::string& uid : gone) {
+    state->targets[uid]->wanted = false;
+    state->targets[uid]->turn.request_stop();
+    state->targets.erase(uid);
+    uids->second.erase(uid);
+  }
+  if (uids->second.empty()) {
+    state->uidsOfKey.erase(uids);
+  }
+  return out;
+}
+
+void LogFollowers::forget(const std::string& key) { facts(key, {}); }
+
+// ---- threads ----
+
+void LogFollowers::enqueue(State& state, const std::shared_ptr<Target>& target) {
+  target->queued = true;
+  state.queue.push_back(target);
+  if (state.idle < state.queue.size() && state.threads.size() < maxThreads_) {
+    state.threads.emplace_back([this](std::stop_token stop) { work(stop); });
+  }
+}
+
+/// If logs wait and no thread is free, the longest turn ends, unless it has only begun.
+void LogFollowers::makeRoom(State& state) {
+  if (state.queue.empty() || state.idle > 0 || state.threads.size() < maxThreads_) {
+    return;
+  }
+  Target* longest = nullptr;
+  for (const auto& [uid, target] : state.targets) {
+    const bool older = longest == nullptr || target->turnStarted < longest->turnStarted;
+    if (target->followed && !target->turn.stop_requested() && older) {
+      longest = target.get();
+    }
+  }
+  if (longest != nullptr && clock_.steadyNow() - longest->turnStarted > kFairTurn) {
+    longest->turn.request_stop();
+  }
+}
+
+void LogFollowers::work(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    std::shared_ptr<Target> target;
+    std::stop_source turn;
+    {
+      auto state = state_.lock();
+      ++state->idle;
+      changed_.wait(state.guard(), stop, [&] { return !state->queue.empty(); });
+      --state->idle;
+      if (stop.stop_requested() || state->queue.empty()) {
+        return;
+      }
+      target = state->queue.front();
+      state->queue.pop_front();
+      target->queued = false;
+      if (isSettled(*target)) {
+        continue;
+      }
+      target->followed = true;
+      target->turn = turn;
+      target->turnStarted = clock_.steadyNow();
+    }
+    const std::stop_callback endTurn(stop, [&turn] { turn.request_stop(); });
+    takeTurn(*target, turn.get_token());
+    auto state = state_.lock();
+    target->followed = false;
+    if (!isSettled(*target) && !stop.stop_requested()) {
+      enqueue(*state, target);
+    }
+  }
+}
+
+/// Reads the log until it is settled or the turn ends.
+void LogFollowers::takeTurn(Target& target, std::stop_token turn) {
+  Millis pause = kShortPause;
+  while (!turn.stop_requested()) {
+    const bool endedBefore = hasEnded(target);
+    const kube::ApiStatus read = readLog(target, turn);
+    if (turn.stop_requested()) {
+      return;
+    }
+    if (read && endedBefore) {
+      setFacts(target, [](lifecycle::LogFacts& facts) { facts.complete = true; });
+      return;
+    }
+    if (read) {
+      waitForEnd(target, kEndPatience, turn);
+      pause = kShortPause;
+      continue;
+    }
+    // A container that is about to start answers 400; a pod that is gone answers 404 until the caches know.
+    clock_.sleepFor(pause, turn);
+    pause = std::min(pause * 2, kLongPause);
+  }
+}
+
+kube::ApiStatus LogFollowers::readLog(Target& target, std::stop_token turn) {
+  return client_.log(
+      target.ns, target.pod.name, logOptions(target.pod),
+      [&](std::string_view line) {
+        foldLine(target, line);
+        return true;
+      },
+      turn);
+}
+
+/// Only this thread changes the target's facts, so they may be folded outside the lock.
+void LogFollowers::foldLine(Target& target, std::string_view line) {
+  lifecycle::LogFacts grown = factsOf(target);
+  const int before = weight(grown);
+  const Status folded = lifecycle::foldLogLine(grown, target.pod, line);
+  if (!folded) {
+    log::warn("a sealed frame cannot be read", {{"pod", target.pod.name}, {"error", folded.error().message}});
+  }
+  if (weight(grown) > before) {
+    setFacts(target, [&](lifecycle::LogFacts& facts) { facts = std::move(grown); });
+  }
+}
+
+lifecycle::LogFacts LogFollowers::factsOf(const Target& target) {
+  auto state = state_.lock();
+  return target.facts;
+}
+
+void LogFollowers::setFacts(Target& target, const std::function<void(lifecycle::LogFacts&)>& change) {
+  {
+    auto state = state_.lock();
+    change(target.facts);
+  }
+  onFact_(target.key);
+}
+
+bool LogFollowers::hasEnded(const Target& target) {
+  auto state = state_.lock();
+  return target.ended;
+}
+
+bool LogFollowers::waitForEnd(Target& target, Millis patience, std::stop_token turn) {
+  auto state = state_.lock();
+  return changed_.wait_for(state.guard(), turn, patience, [&] { return target.ended; });
+}
+
+}  // namespace stagewright::op

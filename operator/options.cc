@@ -1,0 +1,134 @@
+#include "operator/options.h"
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+namespace stagewright::op {
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 stopped by a signal, 1 could not start or the caches did not sync, 2 wrong flags,\n"
+    "3 the lease was lost (another replica leads now).";
+
+const std::map<std::string, log::Level> kLevels = {{"debug", log::Level::kDebug},
+                                                   {"info", log::Level::kInfo},
+                                                   {"warn", log::Level::kWarn},
+                                                   {"error", log::Level::kError}};
+const std::map<std::string, ImageVolumes> kVolumes = {
+    {"auto", ImageVolumes::kAuto}, {"on", ImageVolumes::kOn}, {"off", ImageVolumes::kOff}};
+
+/// Flags that are read as text first.
+struct RawOptions {
+  std::string metricsBind = "[::]:8080";
+  std::string leaseDuration = "15s";
+  std::string renewDeadline = "10s";
+  std::string retryPeriod = "2s";
+};
+
+void addClusterFlags(CLI::App& app, Options& o) {
+  app.add_option("--kubeconfig", o.kubeconfig,
+                 "kubeconfig file; default: $KUBECONFIG, the pod's service account, ~/.kube/config");
+  app.add_option("--context", o.context, "context of the kubeconfig; default: its current one");
+  app.add_option("--namespace", o.namespace_, "the only namespace to work in; default: all")
+      ->envname("STAGEWRIGHT_NAMESPACE");
+  app.add_option("--workers", o.workers, "builds reconciled at the same time")
+      ->envname("STAGEWRIGHT_WORKERS")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+}
+
+void addPodFlags(CLI::App& app, Options& o) {
+  app.add_option("--builder-image", o.pods.builderImage, "image with stagewright-builder and stagewright-stage")
+      ->envname("STAGEWRIGHT_BUILDER_IMAGE")
+      ->required();
+  app.add_option("--empty-image", o.pods.emptyImage, "empty image in which FROM scratch runs")
+      ->envname("STAGEWRIGHT_EMPTY_IMAGE")
+      ->required();
+  app.add_option("--pull-policy", o.pods.pullPolicy, "of our own images")
+      ->envname("STAGEWRIGHT_PULL_POLICY")
+      ->check(CLI::IsMember({"IfNotPresent", "Always", "Never"}))
+      ->capture_default_str();
+  app.add_option("--workspace-size", o.pods.workspaceSize, "of claims whose build sets none")
+      ->envname("STAGEWRIGHT_WORKSPACE_SIZE")
+      ->capture_default_str();
+  app.add_option("--storage-class", o.pods.storageClassName, "of claims whose build sets none; default: the cluster's")
+      ->envname("STAGEWRIGHT_STORAGE_CLASS");
+  app.add_option("--image-volumes", o.imageVolumes, "inject the executor as an image volume: auto, on, off")
+      ->envname("STAGEWRIGHT_IMAGE_VOLUMES")
+      ->transform(CLI::CheckedTransformer(kVolumes));
+}
+
+void addServiceFlags(CLI::App& app, Options& o, RawOptions& raw) {
+  app.add_option("--metrics-bind", raw.metricsBind, "host:port of /metrics, /healthz and /readyz")
+      ->envname("STAGEWRIGHT_METRICS_BIND")
+      ->capture_default_str();
+  app.add_option("--leader-elect", o.leaderElect, "lead only while holding the lease")
+      ->envname("STAGEWRIGHT_LEADER_ELECT")
+      ->capture_default_str();
+  app.add_option("--lease-duration", raw.leaseDuration, "after which a silent leader is replaced")
+      ->envname("STAGEWRIGHT_LEASE_DURATION")
+      ->capture_default_str();
+  app.add_option("--lease-renew-deadline", raw.renewDeadline, "after which a leader that cannot renew gives up")
+      ->envname("STAGEWRIGHT_LEASE_RENEW_DEADLINE")
+      ->capture_default_str();
+  app.add_option("--lease-retry-period", raw.retryPeriod, "between two tries")
+      ->envname("STAGEWRIGHT_LEASE_RETRY_PERIOD")
+      ->capture_default_str();
+  app.add_option("--lease-namespace", o.leaseNamespace, "default: the operator's own")
+      ->envname("STAGEWRIGHT_LEASE_NAMESPACE");
+  app.add_option("--lease-name", o.leaseName)->envname("STAGEWRIGHT_LEASE_NAME")->capture_default_str();
+  app.add_option("--log-level", o.logLevel, "debug, info, warn, error")
+      ->envname("STAGEWRIGHT_LOG_LEVEL")
+      ->transform(CLI::CheckedTransformer(kLevels));
+}
+
+Millis durationOf(const std::string& flag, const std::string& text) {
+  const Result<Millis> duration = parseDuration(text);
+  if (!duration) {
+    throw CLI::ValidationError(flag, duration.error().message);
+  }
+  return *duration;
+}
+
+/// host:port with an IPv6 host in brackets; an empty host means every address.
+void readBind(const std::string& text, Options& o) {
+  const std::size_t colon = text.rfind(':');
+  const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
+  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos ||
+      std::stoi(port) > 65535) {
+    throw CLI::ValidationError("--metrics-bind", "expected host:port, got " + stagewright::quoted(text));
+  }
+  std::string host = text.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  o.metricsAddress = host.empty() ? "::" : host;
+  o.metricsPort = std::stoi(port);
+}
+
+}  // namespace
+
+ParsedOptions parseOptions(int argc, const char* const* argv) {
+  ParsedOptions parsed;
+  Options& o = parsed.options;
+  RawOptions raw;
+  CLI::App app("Builds the images that ImageBuild objects ask for.", "stagewright-operator");
+  app.set_version_flag("--version", std::string("stagewright-operator ") + STAGEWRIGHT_VERSION);
+  app.footer(kFooter);
+  addClusterFlags(app, o);
+  addPodFlags(app, o);
+  addServiceFlags(app, o, raw);
+  try {
+    app.parse(argc, argv);
+    readBind(raw.metricsBind, o);
+    o.leaseDuration = durationOf("--lease-duration", raw.leaseDuration);
+    o.renewDeadline = durationOf("--lease-renew-deadline", raw.renewDeadline);
+    o.retryPeriod = durationOf("--lease-retry-period", raw.retryPeriod);
+  } catch (const CLI::ParseError& e) {
+    parsed.exitCode = app.exit(e) == 0 ? 0 : 2;
+  }
+  return parsed;
+}
+
+}  // namespace stagewright::op

@@ -1,0 +1,135 @@
+#include "operator/reconciler.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "lib/base/hash.h"
+#include "lib/base/log.h"
+
+namespace stagewright::op {
+
+namespace {
+/// How soon to look whether the caches have seen our last write: they are some milliseconds behind.
+constexpr Millis kGatePoll{20};
+constexpr std::size_t kRunKeyBytes = 32;
+}  // namespace
+
+Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
+  const std::optional<Json> object = p_.builds.get(key);
+  if (!object) {
+    forget(key);
+    return Outcome::done();
+  }
+  if (!p_.gate.isOpen(key)) {
+    return Outcome::waiting(kGatePoll);
+  }
+  const Result<api::ImageBuild> build = api::parseImageBuild(*object);
+  if (!build) {
+    return Outcome::terminal(build.error().message);
+  }
+  const Result<lifecycle::World> world = observe(key, *build, stop);
+  if (!world) {
+    return Outcome::error(world.error().message, world.error().retryAfter);
+  }
+  const lifecycle::Decision decision = lifecycle::planBuild(*build, *world, p_.clock.now());
+  const Outcome outcome = p_.applier.apply(*object, *build, decision, stop);
+  if (outcome.kind == Outcome::Kind::kDone) {
+    follow(key, *build, *world, decision);
+  }
+  return outcome;
+}
+
+void Reconciler::forget(const std::string& key) {
+  p_.gate.forget(key);
+  p_.createErrors.forget(key);
+  p_.followers.forget(key);
+}
+
+Result<lifecycle::World> Reconciler::observe(const std::string& key, const api::ImageBuild& build,
+                                             std::stop_token stop) {
+  lifecycle::World world;
+  world.pods = podsOf(key, build);
+  TRY(world.claims, claimsOf(key, build, stop));
+  world.logs = p_.followers.facts(key, world.pods);
+  world.createErrors = p_.createErrors.of(key);
+  world.cluster = p_.cluster.facts();
+  world.settings = p_.settings;
+  world.freshRunKey = randomBytes(kRunKeyBytes);
+  world.claimHolder = holderOf(build);
+  return world;
+}
+
+std::vector<lifecycle::ObservedPod> Reconciler::podsOf(const std::string& key, const api::ImageBuild& build) {
+  std::vector<lifecycle::ObservedPod> out;
+  for (const Json& object : p_.pods.inGroup(key)) {
+    Result<lifecycle::ObservedPod> pod = lifecycle::observePod(object);
+    if (pod && pod->ownerUid == build.metadata.uid) {
+      out.push_back(std::move(*pod));
+    }
+  }
+  return out;
+}
+
+/// A claim that the user named carries no label of ours: it is read when it is needed.
+Result<std::vector<lifecycle::ObservedClaim>> Reconciler::claimsOf(const std::string& key,
+                                                                   const api::ImageBuild& build, std::stop_token stop) {
+  std::vector<lifecycle::ObservedClaim> out;
+  for (const Json& object : p_.claims.inGroup(key)) {
+    Result<lifecycle::ObservedClaim> claim = lifecycle::observeClaim(object);
+    if (claim && claim->ownerUid == build.metadata.uid) {
+      out.push_back(std::move(*claim));
+    }
+  }
+  const std::string& named = build.spec.workspace.claimName;
+  const bool working = !build.status.run || !api::isFinished(*build.status.run);
+  if (named.empty() || !working) {
+    return out;
+  }
+  const kube::ApiResult<Json> object = p_.client.get(kube::kClaims, build.metadata.namespace_, named, stop);
+  if (!object) {
+    return object.error().code == Code::kNotFound ? Result<std::vector<lifecycle::ObservedClaim>>(std::move(out))
+                                                  : Error(object.error());
+  }
+  if (Result<lifecycle::ObservedClaim> claim = lifecycle::observeClaim(*object)) {
+    out.push_back(std::move(*claim));
+  }
+  return out;
+}
+
+/// Only builds on a claim of the user's share one with others.
+std::string Reconciler::holderOf(const api::ImageBuild& build) {
+  if (build.spec.workspace.claimName.empty()) {
+    return "";
+  }
+  const std::string prefix = build.metadata.namespace_ + "/";
+  std::vector<api::ImageBuild> others;
+  for (const std::string& key : p_.builds.keys()) {
+    if (!key.starts_with(prefix) || key == prefix + build.metadata.name) {
+      continue;
+    }
+    if (const std::optional<Json> object = p_.builds.get(key)) {
+      if (Result<api::ImageBuild> other = api::parseImageBuild(*object)) {
+        others.push_back(std::move(*other));
+      }
+    }
+  }
+  std::vector<const api::ImageBuild*> borrowed;
+  for (const api::ImageBuild& other : others) {
+    borrowed.push_back(&other);
+  }
+  return lifecycle::claimHolder(build, borrowed);
+}
+
+void Reconciler::follow(const std::string& key, const api::ImageBuild& build, const lifecycle::World& world,
+                        const lifecycle::Decision& decision) {
+  std::vector<lifecycle::ObservedPod> pods;
+  for (const std::string& name : decision.followLogs) {
+    const auto it = std::find_if(world.pods.begin(), world.pods.end(), [&](const auto& pod) { return pod.name == name; });
+    if (it != world.pods.end() && !it->runKey.empty()) {
+      pods.push_back(*it);
+    }
+  }
+  p_.followers.follow(key, build.metadata.namespace_, pods);
+}
+
+}  // namespace stagewright::op

@@ -1,0 +1,44 @@
+// Read your own writes: after a write a build is not planned again until the caches have passed the version that the write
+// returned (controllers.md item 9, KEP-5647).
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "lib/base/clock.h"
+#include "lib/base/guarded.h"
+
+namespace stagewright::op {
+
+enum class CachedKind { kBuild, kPod, kClaim };
+
+/// Thread-safe.
+class WriteGate {
+ public:
+  /// The resource version that the cache of a kind has seen.
+  using CacheVersion = std::function<std::string(CachedKind)>;
+  WriteGate(const Clock& clock, CacheVersion cacheVersion) : clock_(clock), cacheVersion_(std::move(cacheVersion)) {}
+
+  /// A write for `key` returned an object with this version; an empty one is ignored.
+  void expect(const std::string& key, CachedKind kind, const std::string& version);
+  bool isOpen(const std::string& key);
+  void forget(const std::string& key) { pending_.lock()->erase(key); }
+
+ private:
+  // Versions that never come (a restored API server counts from an older one) must not hold a build for ever.
+  static constexpr std::chrono::minutes kLongest{10};
+
+  struct Pending {
+    std::array<std::string, 3> versions;  ///< by CachedKind
+    SteadyPoint since;
+  };
+
+  const Clock& clock_;
+  CacheVersion cacheVersion_;
+  Guarded<std::map<std::string, Pending>> pending_;
+};
+
+}  // namespace stagewright::op
