@@ -11,7 +11,7 @@ namespace stagewright::publish {
 
 namespace {
 
-constexpr std::size_t kMaxPlan = 32 * 1024 * 1024;
+constexpr std::size_t kMaxPlan = 64 * 1024 * 1024;
 constexpr std::size_t kMaxSealed = 1024 * 1024 + 128;  // a report of at most 1 MiB and its seal
 
 }  // namespace
