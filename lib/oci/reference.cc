@@ -102,8 +102,8 @@ Status checkPath(std::string_view text, std::string_view path) {
     return bad(text, "the repository name is longer than 255 characters");
   }
   if (std::any_of(path.begin(), path.end(), isUpper)) {
-    return invalid("invalid reference format: repository name (" + std::string(path) +
-                   ") must be lowercase");
+    // The wording that BuildKit's users know (and that Dockerfile error messages quote).
+    return invalid("invalid reference format: repository name must be lowercase");
   }
   std::size_t begin = 0;
   while (begin <= path.size()) {

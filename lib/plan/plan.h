@@ -143,10 +143,15 @@ struct Stage {
 /// Something ADD names that prepare fetches: a URL or a git reference.
 struct Fetch {
   std::string url;
-  std::string checksum;            ///< sha256:… or empty
+  std::string checksum;            ///< URL: sha256:…; git: a commit or a prefix of it; or empty
   bool git = false;
   bool keepGitDir = false;
   int line = 0;
+  // git: `url` taken apart (its query and fragment merged with the flags).
+  std::string remote;              ///< what `git clone` takes
+  std::string ref;                 ///< branch, tag, refs/…, commit; empty: the remote's HEAD
+  std::string subdir;
+  bool submodules = true;
 };
 
 struct Warning {

@@ -343,6 +343,10 @@ Result<Fetch> readFetch(const JsonReader& reader) {
   TRY(out.git, reader.boolean("git", false));
   TRY(out.keepGitDir, reader.boolean("keepGitDir", false));
   TRY(out.line, parseInt(reader, "line", 0, INT_MAX));
+  TRY(out.remote, reader.string("remote", ""));
+  TRY(out.ref, reader.string("ref", ""));
+  TRY(out.subdir, reader.string("subdir", ""));
+  TRY(out.submodules, reader.boolean("submodules", true));
   return out;
 }
 

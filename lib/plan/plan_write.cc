@@ -152,7 +152,11 @@ Json writeFetch(const Fetch& fetch) {
           {"checksum", fetch.checksum},
           {"git", fetch.git},
           {"keepGitDir", fetch.keepGitDir},
-          {"line", fetch.line}};
+          {"line", fetch.line},
+          {"remote", fetch.remote},
+          {"ref", fetch.ref},
+          {"subdir", fetch.subdir},
+          {"submodules", fetch.submodules}};
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ BuildPlan makePlan() {
   out.platform = {"linux", "arm", "v7"};
   out.target = 1;
   out.stages = {makeBuilder(), makeTarget()};
-  out.fetches = {{"https://h/x.tar", "sha256:" + kKey, false, true, 6}};
+  out.fetches = {{"https://h/x.tar", "sha256:" + kKey, false, true, 6, "r", "main", "d", false}};
   out.warnings = {
       {"UndefinedVar", 3, "Usage of undefined variable '$x'", "docs/checks.md#undefined-var"}};
   out.sourceDateEpoch = 0;
