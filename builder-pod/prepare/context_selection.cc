@@ -17,26 +17,6 @@ namespace {
 
 constexpr int kMaxLinks = 40;  // as the kernel's
 
-/// Components of a path, `..` resolved with the context as root.
-std::vector<std::string> componentsOf(std::string_view path) {
-  std::vector<std::string> parts;
-  while (!path.empty()) {
-    const std::size_t slash = std::min(path.find('/'), path.size());
-    const std::string_view part = path.substr(0, slash);
-    path.remove_prefix(std::min(slash + 1, path.size()));
-    if (part == ".." && !parts.empty()) {
-      parts.pop_back();
-    } else if (!part.empty() && part != "." && part != "..") {
-      parts.emplace_back(part);
-    }
-  }
-  return parts;
-}
-
-bool hasWildcard(std::string_view name) {
-  return name.find_first_of("*?[\\") != std::string_view::npos;
-}
-
 std::optional<struct stat> statAt(int root, const std::string& path) {
   struct stat st {};
   if (::fstatat(root, path.empty() ? "." : path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -47,28 +27,43 @@ std::optional<struct stat> statAt(int root, const std::string& path) {
 
 }  // namespace
 
-bool ContextSelection::add(int root, const std::string& pattern) {
-  return match(root, "", componentsOf(pattern), 0);
+/// `..` is resolved with the context as root. Without `use` every component is a plain name.
+ContextSelection::Components ContextSelection::componentsOf(std::string_view path,
+                                                            const plan::ContextUse* use) {
+  Components parts;
+  while (!path.empty()) {
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view part = path.substr(0, slash);
+    path.remove_prefix(std::min(slash + 1, path.size()));
+    if (part == ".." && !parts.empty()) {
+      parts.pop_back();
+    } else if (!part.empty() && part != "." && part != "..") {
+      const bool isPattern =
+          use != nullptr && use->wildcards && part.find_first_of("*?[\\") != std::string_view::npos;
+      parts.push_back({std::string(part), isPattern, isPattern && use->doubleStar && part == "**"});
+    }
+  }
+  return parts;
 }
 
-bool ContextSelection::match(int root, const std::string& directory, std::vector<std::string> rest,
-                             int links) {
-  if (rest.empty() || rest.front() == "**") {
+bool ContextSelection::add(int root, const plan::ContextUse& use) {
+  return match(root, "", componentsOf(use.path, &use), 0);
+}
+
+bool ContextSelection::match(int root, const std::string& directory, Components rest, int links) {
+  if (rest.empty() || rest.front().doubleStar) {
     paths_.insert(directory);
     return true;
   }
-  const std::string name = rest.front();
+  const Component first = rest.front();
   rest.erase(rest.begin());
-  if (!hasWildcard(name)) {
-    return matchName(root, directory, name, std::move(rest), links);
+  if (!first.pattern) {
+    return matchName(root, directory, first.name, std::move(rest), links);
   }
-  bool found = false;
   const auto entries = listDirectory(root, directory);
-  if (!entries) {
-    return false;
-  }
-  for (const std::string& entry : *entries) {
-    if (dockerfile::matchGlob(name, entry).value_or(false)) {
+  bool found = false;
+  for (const std::string& entry : entries.value_or(std::vector<std::string>())) {
+    if (dockerfile::matchGlob(first.name, entry).value_or(false)) {
       found = matchName(root, directory, entry, rest, links) || found;
     }
   }
@@ -76,7 +71,7 @@ bool ContextSelection::match(int root, const std::string& directory, std::vector
 }
 
 bool ContextSelection::matchName(int root, const std::string& directory, const std::string& name,
-                                 std::vector<std::string> rest, int links) {
+                                 Components rest, int links) {
   const std::string path = joinPath(directory, name);
   const auto st = statAt(root, path);
   if (!st) {
@@ -93,16 +88,14 @@ bool ContextSelection::matchName(int root, const std::string& directory, const s
 }
 
 bool ContextSelection::follow(int root, const std::string& directory, const std::string& link,
-                              std::vector<std::string> rest, int links) {
+                              Components rest, int links) {
   char target[PATH_MAX];
   const ssize_t size = ::readlinkat(root, link.c_str(), target, sizeof target);
   if (size <= 0 || links >= kMaxLinks) {
     return false;
   }
-  const std::string_view text(target, static_cast<std::size_t>(size));
-  std::vector<std::string> parts =
-      componentsOf(text.front() == '/' ? std::string(text) : directory + "/" + std::string(text));
-  // The parts are names, not patterns; a name with a wildcard in it then selects a little too much.
+  const std::string text(target, static_cast<std::size_t>(size));
+  Components parts = componentsOf(text.front() == '/' ? text : directory + "/" + text, nullptr);
   parts.insert(parts.end(), rest.begin(), rest.end());
   return match(root, "", std::move(parts), links + 1);
 }

@@ -12,12 +12,12 @@
 #include "builder-pod/prepare/source_tree.h"
 #include "builder-pod/prepare/words.h"
 #include "lib/base/file.h"
-#include "lib/dockerfile/diagnostic.h"
 #include "lib/dockerfile/ignore.h"
 #include "lib/dockerfile/parser.h"
 #include "lib/plan/contract.h"
 #include "lib/plan/planner.h"
 #include "lib/plan/summary.h"
+#include "lib/plan/supported.h"
 
 namespace stagewright::prepare {
 
@@ -26,6 +26,16 @@ namespace {
 /// Modification time of files that come without one: 1980-01-01, the earliest that zip archives can
 /// hold.
 constexpr std::int64_t kTimeless = 315532800;
+
+/// What prepare does not fetch or the executor does not run. It is planned like the rest of the language, and refused.
+plan::Supported executorSupport() {
+  plan::Supported supported;
+  supported.bindMounts = supported.cacheMounts = supported.tmpfsMounts = false;
+  supported.secretMounts = supported.sshMounts = false;
+  supported.heredocs = false;
+  supported.addUrl = supported.addGit = supported.namedDirectories = false;
+  return supported;
+}
 
 struct Source {
   std::string directory;
@@ -147,7 +157,7 @@ class Run {
         fetchBaseImages(input, client_, job_.pullCredentials, tell_, stop_));
     Preparation result;
     TRY_OR(result.plan, plan::planBuild(input, images), error, refuseDockerfile(error));
-    CHECK_OK(refuseWhatIsMissing(input.source, result.plan));
+    CHECK_OK(refuseWhatIsMissing(input, result.plan));
     std::size_t steps = 0;
     for (const plan::Stage& stage : result.plan.stages) {
       steps += stage.steps.size();
@@ -159,19 +169,14 @@ class Run {
 
   /// What the plan can say and prepare or the executor cannot do yet is refused here, never
   /// ignored.
-  Outcome<void> refuseWhatIsMissing(const dockerfile::Source& source, const plan::BuildPlan& plan) {
+  Outcome<void> refuseWhatIsMissing(const plan::PlanInput& input, const plan::BuildPlan& plan) {
     if (plan.stages.size() > plan::kMaxStages) {
-      return refuseInput("DockerfileInvalid", source.name + ": more than " +
+      return refuseInput("DockerfileInvalid", input.source.name + ": more than " +
                                                   std::to_string(plan::kMaxStages) +
                                                   " stages are needed for the target");
     }
-    if (!plan.fetches.empty()) {
-      const plan::Fetch& fetch = plan.fetches.front();
-      return refuseDockerfile(
-          dockerfile::errorAt(source, {source.name, fetch.line, 0, fetch.line},
-                              "ADD of a URL or a git repository is not supported",
-                              "fetch it in a RUN, or make it part of the source"));
-    }
+    CHECK_OR(plan::refuseUnsupported(input, plan, executorSupport()), error,
+             refuseDockerfile(error));
     return {};
   }
 

@@ -28,7 +28,8 @@ class TransferContext : public ::testing::Test {
     const Fd to = openRoot(to_);
     ContextSelection selection;
     for (const std::string& pattern : patterns) {
-      selection.add(from.get(), pattern);
+      const bool wildcards = pattern.find_first_of("*?[\\") != std::string::npos;
+      selection.add(from.get(), {pattern, wildcards, wildcards && parents_});
     }
     auto ignore = dockerfile::makeIgnoreMatcher(dockerfile::parseIgnoreFile(ignoreFile)).value();
     const auto count = transferContext(from.get(), to.get(), selection, ignore, options);
@@ -41,6 +42,7 @@ class TransferContext : public ::testing::Test {
   std::string from_ = directory_.directory("from");
   std::string to_ = directory_.directory("to");
   TransferCount count_;
+  bool parents_ = false;
 };
 
 TEST_F(TransferContext, TakesOnlyWhatIsUsed) {
@@ -65,7 +67,12 @@ TEST_F(TransferContext, MatchesWildcardsInEveryComponent) {
   }
   EXPECT_THAT(transfer({"*/*.go"}), ElementsAre("a/", "a/x.go", "b/", "b/z.go"));
   EXPECT_THAT(transfer({"*.go"}), ElementsAre(".hidden.go"));
+  EXPECT_THAT(transfer({"b/**/w.go"}), ElementsAre("b/", "b/c/", "b/c/w.go"));
+  parents_ = true;
   EXPECT_THAT(transfer({"b/**/w.go"}), ElementsAre("b/", "b/c/", "b/c/w.go", "b/z.go"));
+  parents_ = false;
+  writeFile(from_ + "/[odd]/f", "");
+  EXPECT_THAT(transfer({"[[]odd]"}), ElementsAre("[odd]/", "[odd]/f"));
   EXPECT_THAT(transfer({"a/[xy].*"}), ElementsAre("a/", "a/x.go", "a/y.txt"));
 }
 

@@ -235,6 +235,20 @@ TEST_F(RunPreparation, TellsMissingForbiddenAndUnreachableImagesApart) {
   EXPECT_THAT(failure().message, HasSubstr("imagePullSecrets[1] does not exist"));
 }
 
+TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
+  for (const char* instruction :
+       {"RUN --mount=type=cache,target=/c true", "COPY <<EOF /f\ntrue\nEOF",
+        "ADD https://files.test/x /", "RUN --network=host true"}) {
+    useConfigMap({{"Dockerfile", std::string("FROM reg.test/team/base:1\n") + instruction + "\n"},
+                  {"f", ""}});
+    const auto refused = failure();
+    EXPECT_EQ(refused.reason, "DockerfileInvalid") << instruction;
+    EXPECT_EQ(refused.line, 2) << instruction;
+    EXPECT_THAT(refused.message, HasSubstr("not supported")) << instruction;
+    EXPECT_THAT(refused.message, HasSubstr("^")) << instruction;
+  }
+}
+
 TEST_F(RunPreparation, FetchesTheImagesThatTriggersName) {
   oci::ImageConfig withTrigger = baseConfig();
   withTrigger.onBuild = {"COPY --from=reg.test/team/base:1 /x /x"};
@@ -250,7 +264,7 @@ TEST_F(RunPreparation, SaysWhatIsMissingInTheSource) {
   EXPECT_EQ(failure().reason, "DockerfileNotFound");
   job_.request.contextDir = "no/such";
   EXPECT_EQ(failure().reason, "ContextDirNotFound");
-  fs::remove_all(job_.configMapDir);
+  fs::remove(job_.configMapDir + "/readme");
   EXPECT_EQ(failure().reason, "SourceNotFound");
   job_.request.git = plan::GitSource{"https://git.test/x.git", "", "", "", true};
   job_.sourceSecretDir = directory_ / "no-secret";
@@ -269,7 +283,7 @@ TEST(PodVoice, SealsFramesAndCleansLines) {
     voice.tell("hello \x1b[31m");
     ASSERT_TRUE(voice.sendFrame("plan", Json{{"plan", 1}}));
     EXPECT_FALSE(voice.sendFrame("plan", Json{{"plan", std::string(128 * 1024, 'x')}}));
-    voice.sendFailure({.reason = "DockerfileInvalid", .message = "bad"}, directory / "termination");
+    voice.sendFailure(refuseInput("DockerfileInvalid", "bad").failure, directory / "termination");
   }
   const std::string text = readFile(directory / "out");
   const std::string first = text.substr(0, text.find('\n'));
