@@ -131,7 +131,24 @@ Status TreeWriter::copyContent(int fd, std::int64_t size, const std::string& pat
   return ok();
 }
 
+bool TreeWriter::isEmptyStub(const std::string& path) {
+  if (stubs_.empty() || (!stubs_.contains(path) && !tree_.isMounted(path))) {
+    return false;
+  }
+  const auto names = tree_.list(path);
+  for (const std::string& name : names.value_or(std::vector<std::string>{})) {
+    const std::string child = joinPath(path, name);
+    if (tree_.stat(child) && !isEmptyStub(child)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Status TreeWriter::writeAll(const std::string& path, const std::string& name) {
+  if (isEmptyStub(path)) {
+    return ok();
+  }
   TRY(const bool written, write(path, name));
   TRY(const FileStat st, tree_.stat(path));
   if (!written || !st.isDirectory()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,16 +22,20 @@ class TreeWriter {
   Result<bool> write(const std::string& path, const std::string& name);
   /// `path` and everything below it except mounts and excluded paths; names lead with `name`.
   Status writeAll(const std::string& path, const std::string& name);
+  /// Directories that writeAll() leaves out while they hold nothing: mount points that the runtime made in an empty image.
+  void setStubs(std::set<std::string> stubs) { stubs_ = std::move(stubs); }
   /// Forgets the hard links seen.
   void forgetLinks() { links_.clear(); }
 
  private:
   Status writeContent(const std::string& path, TarEntry& entry, const FileStat& st);
   Status copyContent(int fd, std::int64_t size, const std::string& path);
+  bool isEmptyStub(const std::string& path);
 
   Tree& tree_;
   TarWriter& tar_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> links_;  ///< (mount, inode) -> first name
+  std::set<std::string> stubs_;
 };
 
 /// One line of a layer.

@@ -1,0 +1,90 @@
+// COPY and ADD of files: BuildKit's rules for destinations, links, conflicts and metadata (docs: Dockerfile language,
+// section 6), between any SourceTree and the stage's tree.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "builder-pod/stage/accounts.h"
+#include "builder-pod/stage/file_mode.h"
+#include "builder-pod/stage/source_tree.h"
+#include "lib/base/error.h"
+#include "lib/layer/pattern.h"
+#include "lib/layer/tree.h"
+
+namespace stagewright::stage {
+
+struct CopyOptions {
+  std::optional<Owner> owner;       ///< --chown; else the source's owner
+  std::optional<FileMode> mode;     ///< --chmod
+  bool contentsOnly = true;         ///< of a directory: its contents, not itself
+  bool followLinks = true;          ///< of the source itself
+  bool link = false;                ///< --link: the destination counts as empty
+  std::vector<std::string> include; ///< --parents: the sources as patterns
+  std::vector<std::string> exclude;
+};
+
+/// One instruction's copies into one tree. REQUIRES: nobody else changes the tree meanwhile.
+class CopyEngine {
+ public:
+  CopyEngine(layer::Tree& tree, CopyOptions options) : tree_(tree), options_(std::move(options)) {}
+
+  /// One source (a match already) to `destination`: absolute, a trailing slash or `/.` means directory. kNotFound if the
+  /// source does not exist, kInvalid for conflicts, with BuildKit's texts.
+  Status copy(SourceTree& source, const std::string& path, const std::string& destination);
+
+  /// MkdirAll: makes the missing directories of `path` (clean, resolved); kInvalid if something else is in the way.
+  /// Without an owner they are the builder's own, 0:0.
+  static Status makeDirectories(layer::Tree& tree, const std::string& path, std::uint32_t mode,
+                                const std::optional<Owner>& owner);
+
+ private:
+  using Memory = layer::PatternList::Memory;
+  struct Visit {
+    std::string path;        ///< in the source
+    std::string components;  ///< below the copied root; empty for it
+    std::string target;
+    bool overwriteMetadata = false;
+  };
+  struct Pending {  ///< a directory that is made only when something in it is copied
+    std::string path;
+    std::string target;
+    bool made = false;
+    bool overwriteMetadata = false;
+  };
+
+  Status preparePatterns();
+  Result<std::string> resolveDestination(const std::string& destination);
+  Status ensureDirectories(const std::string& path);
+  Result<std::string> placeTarget(const layer::FileStat& source, const std::string& sourcePath,
+                                  const std::string& target);
+  Status visit(const Visit& v, const Memory& includedAbove, const Memory& excludedAbove);
+  Status visitDirectory(const Visit& v, const layer::FileStat& st, bool included, bool excluded, const Memory& include,
+                        const Memory& exclude);
+  Status makePendingParents();
+  Result<bool> makeDirectoryOnly(const std::string& target, const layer::FileStat& st, bool overwriteMetadata);
+  Status copyObject(const Visit& v, const layer::FileStat& st);
+  Status copyContent(const std::string& path, const std::string& target);
+  Status copyMetadata(const std::string& path, const layer::FileStat& st, const std::string& target);
+  Result<layer::FileStat> targetStat(const std::string& target);
+  Status clearTarget(const std::string& target);
+  Status restoreTime(const layer::FileStat& st, const std::string& target);
+
+  layer::Tree& tree_;
+  CopyOptions options_;
+  SourceTree* source_ = nullptr;
+  std::optional<layer::PatternList> include_;
+  std::optional<layer::PatternList> exclude_;
+  std::vector<Pending> pending_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> links_;  ///< of the current source
+  std::set<std::string> made_;  ///< --link: what exists in the empty file system
+};
+
+/// Copies `content` into the empty file `fd`, sharing blocks or keeping holes where the file systems can.
+Status copyBytes(const Content& content, int fd, const std::string& name);
+
+}  // namespace stagewright::stage

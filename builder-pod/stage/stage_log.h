@@ -1,0 +1,41 @@
+// What a stage says on its standard output: the steps' own output, lines for people, sealed frames for machines.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "lib/base/json.h"
+#include "lib/base/seal.h"
+
+namespace stagewright::stage {
+
+/// Only this object writes to the descriptor, so lines never mix. A failed write is ignored: the log is no result.
+/// Not thread-safe.
+class StageLog {
+ public:
+  StageLog(int fd, std::string key, SealScope scope);
+
+  /// Output of a step, as it is. Lines longer than 64 KiB are broken.
+  void output(std::string_view bytes);
+  /// A line of ours; an unfinished line of a step is ended first.
+  void line(std::string_view text);
+  /// Adds "seq", seals and writes.
+  void frame(Json json);
+  /// The end of the current step's output, at most 2 KiB.
+  std::string tail() const;
+  void forgetTail() { tail_.clear(); }
+
+ private:
+  void write(std::string_view bytes);
+  void endLine();
+
+  int fd_;
+  std::string key_;
+  SealScope scope_;
+  std::int64_t sequence_ = 0;
+  std::size_t column_ = 0;
+  std::string tail_;
+};
+
+}  // namespace stagewright::stage

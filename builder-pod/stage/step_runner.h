@@ -1,0 +1,55 @@
+// How a RUN step is started: the seam between the stage and the operating system. In a pod PID 1 forks; the local engine
+// starts a container.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder-pod/stage/accounts.h"
+#include "builder-pod/stage/stop.h"
+#include "lib/base/clock.h"
+#include "lib/base/error.h"
+
+namespace stagewright::stage {
+
+struct RunRequest {
+  std::vector<std::string> argv;
+  std::vector<std::string> env;  ///< complete
+  std::string workdir;           ///< absolute, exists
+  Identity identity;
+  bool networkNone = false;
+};
+
+struct RunOutcome {
+  enum class Kind {
+    kExited,      ///< with `exitCode`
+    kKilled,      ///< by `signal`
+    kNotStarted,  ///< `message` says why; `exitCode` is 127 (not found) or 126
+    kTimedOut,
+    kStopped,
+  };
+  Kind kind = Kind::kExited;
+  int exitCode = 0;
+  int signal = 0;
+  std::string message;
+  bool outOfMemory = false;  ///< the kernel killed a process of the step for memory
+  std::string memoryLimit;   ///< for people, if known: "512Mi"
+
+  bool succeeded() const { return kind == Kind::kExited && exitCode == 0; }
+};
+
+using OutputSink = std::function<void(std::string_view)>;
+
+class StepRunner {
+ public:
+  virtual ~StepRunner() = default;
+  /// Runs one step to its end. When it returns, no process of the step is left. An error is the builder's, never the
+  /// step's.
+  virtual Result<RunOutcome> run(const RunRequest& request, const OutputSink& output,
+                                 std::optional<SteadyPoint> deadline, const Stop& stop) = 0;
+};
+
+}  // namespace stagewright::stage
