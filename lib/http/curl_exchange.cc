@@ -1,7 +1,10 @@
 #include "lib/http/curl_exchange.h"
 
+#include <curl/curl.h>
+
 #include <algorithm>
 #include <charconv>
+#include <type_traits>
 
 namespace stagewright::http {
 
@@ -16,7 +19,7 @@ std::string certificateCause(std::string_view text) {
   return "x509: " + std::string(at == std::string_view::npos ? text : text.substr(at + kPrefix.size()));
 }
 
-bool isCertificateFault(CURLcode code) {
+bool isCertificateFault(int code) {
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR;
 }
 
@@ -24,7 +27,10 @@ bool isCertificateFault(CURLcode code) {
 
 CurlExchange::~CurlExchange() { curl_slist_free_all(headerList_); }
 
-Status CurlExchange::prepare(CURL* easy) {
+static_assert(std::is_same_v<CURL, void> && std::is_same_v<curl_off_t, std::int64_t>);
+
+Status CurlExchange::prepare(void* easy) {
+  static_assert(sizeof errorText_ >= CURL_ERROR_SIZE);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, errorText_);
   curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &CurlExchange::onHeader);
@@ -45,7 +51,7 @@ Status CurlExchange::prepare(CURL* easy) {
   return ok();
 }
 
-Status CurlExchange::setBody(CURL* easy) {
+Status CurlExchange::setBody(void* easy) {
   if (request_.method == "HEAD") {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     return ok();
@@ -148,13 +154,13 @@ std::size_t CurlExchange::onRead(char* buffer, std::size_t size, std::size_t cou
   return *n;
 }
 
-int CurlExchange::onSeek(void* self, curl_off_t offset, int origin) {
+int CurlExchange::onSeek(void* self, std::int64_t offset, int origin) {
   auto* exchange = static_cast<CurlExchange*>(self);
   const bool start = origin == SEEK_SET && offset == 0;
   return start && exchange->request_.body->rewind() ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-Result<Response> CurlExchange::finish(CURL* easy, CURLcode code) {
+Result<Response> CurlExchange::finish(void* easy, int code) {
   if (error_) {
     return std::move(*error_);
   }
@@ -167,8 +173,8 @@ Result<Response> CurlExchange::finish(CURL* easy, CURLcode code) {
   return failure(easy, code);
 }
 
-Error CurlExchange::failure(CURL* easy, CURLcode code) const {
-  const std::string cause = errorText_[0] != '\0' ? errorText_ : curl_easy_strerror(code);
+Error CurlExchange::failure(void* easy, int code) const {
+  const std::string cause = errorText_[0] != '\0' ? errorText_ : curl_easy_strerror(static_cast<CURLcode>(code));
   const std::string operation = describe(request_);
   if (isCertificateFault(code)) {
     return invalid(operation + ": " + certificateCause(cause));
