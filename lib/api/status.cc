@@ -151,6 +151,6 @@ Json toJson(const ImageBuildStatus& status) {
   return out;
 }
 
-bool isFinished(const RunStatus& run) { return run.completionTime.has_value(); }
+bool isFinished(const RunStatus& run) { return !run.result.empty(); }
 
 }  // namespace stagewright::api

@@ -19,7 +19,15 @@ namespace stagewright::api {
 ///
 /// Creating means: intended, and whether its pod exists is to be looked up. Running means: its container was seen to
 /// run, so a pod that is missing afterwards was lost. Backoff: the attempt ended, the next one begins at retryAt.
-enum class AttemptState { kWaiting, kCreating, kRunning, kSucceeded, kFailed, kBackoff };
+enum class AttemptState {
+  kWaiting,
+  kCreating,
+  kRunning,
+  kSucceeded,
+  kFailed,
+  kBackoff,
+  kCancelled,
+};
 
 /// One earlier attempt.
 struct PastAttempt {
@@ -68,6 +76,7 @@ struct RunStatus {
   std::string id;
   std::int64_t sequence = 0;
   std::int64_t generation = 0;
+  std::string result;                         ///< Succeeded | Failed | Cancelled; empty: unfinished
   std::string trigger;                        ///< Created SpecChanged RemedyChanged RebuildRequested Restarted
   std::string sourceRevision;
   std::string isolation;                      ///< UserNamespace | Baseline

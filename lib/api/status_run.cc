@@ -5,8 +5,8 @@
 namespace stagewright::api {
 
 namespace {
-constexpr std::array<std::string_view, 6> kStateWords = {"Waiting",   "Creating", "Running",
-                                                         "Succeeded", "Failed",   "Backoff"};
+constexpr std::array<std::string_view, 7> kStateWords = {
+    "Waiting", "Creating", "Running", "Succeeded", "Failed", "Backoff", "Cancelled"};
 
 Result<PastAttempt> parsePastAttempt(const JsonReader& reader) {
   PastAttempt out;
@@ -76,6 +76,7 @@ Status parseRunIdentity(const JsonReader& reader, RunStatus& out) {
   TRY(out.id, reader.string("id"));
   TRY(out.sequence, reader.integer("sequence", 0));
   TRY(out.generation, reader.integer("generation", 0));
+  TRY(out.result, reader.string("result", ""));
   TRY(out.trigger, reader.string("trigger", ""));
   TRY(out.sourceRevision, reader.string("sourceRevision", ""));
   TRY(out.isolation, reader.string("isolation", ""));
@@ -165,6 +166,7 @@ Result<RunStatus> parseRun(const JsonReader& reader) {
 
 Json toJson(const RunStatus& run) {
   Json out = {{"id", run.id}, {"sequence", run.sequence}, {"generation", run.generation}};
+  putText(out, "result", run.result);
   putText(out, "trigger", run.trigger);
   putText(out, "sourceRevision", run.sourceRevision);
   putText(out, "isolation", run.isolation);

@@ -1,0 +1,55 @@
+#include "lib/lifecycle/lifecycle.h"
+
+#include "lib/api/reasons.h"
+#include "lib/lifecycle/phases.h"
+
+namespace stagewright::lifecycle {
+
+namespace {
+/// One part after the other, until one of them ends the run.
+void drive(Turn& turn) {
+  if (isCancelled(turn)) {
+    turn.cancel("annotation " + std::string(api::kCancelAnnotation));
+    return;
+  }
+  if (!areSound(turn.status().stages)) {
+    turn.fail(outcomeOf(api::reason::kInternalError, "status.stages was changed by someone else"));
+    return;
+  }
+  // What has been pushed in time counts, so this is asked before the clock.
+  lookAtPublish(turn);
+  for (void (*const part)(Turn&) : {checkTimeout, checkWorkspace}) {
+    if (turn.isActive()) {
+      part(turn);
+    }
+  }
+  if (turn.isActive() && settleWorkspace(turn)) {
+    for (void (*const part)(Turn&) : {planPrepare, planStages, planPublish}) {
+      if (turn.isActive()) {
+        part(turn);
+      }
+    }
+  }
+}
+}  // namespace
+
+Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint now) {
+  Turn turn(build, world, now);
+  if (build.metadata.deletionTimestamp) {
+    return std::move(turn.decision);
+  }
+  if (build.specError) {
+    writeInvalidSpec(turn);
+    planActions(turn);
+    return std::move(turn.decision);
+  }
+  const bool free = beginRunIfWanted(turn);
+  if (turn.isActive()) {
+    drive(turn);
+  }
+  writeStatus(turn, !free);
+  planActions(turn);
+  return std::move(turn.decision);
+}
+
+}  // namespace stagewright::lifecycle

@@ -1,0 +1,44 @@
+// How an attempt ended, in the words of api.md. Internal to lib/lifecycle.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "lib/lifecycle/world.h"
+#include "lib/plan/report.h"
+
+namespace stagewright::lifecycle {
+
+struct Outcome {
+  std::string reason;
+  std::string message;
+  std::string stage;               ///< name, for failure.stage
+  std::string instruction;
+  int line = 0;
+  int exitCode = 0;
+  int attempt = 0;
+  std::string logTail;
+  std::string pod;
+  std::string container;
+};
+
+Outcome outcomeOf(std::string_view reason, std::string message);
+
+/// What is needed to judge the end of a pod.
+struct EndedAttempt {
+  const ObservedPod& pod;
+  std::string label;               ///< for sentences: `stage "test"`, "prepare"
+  std::string memoryLimit;         ///< empty: none was set
+  std::string runKey;
+  const LogFacts* facts = nullptr;
+};
+
+/// The sealed words of the container itself: its termination message, else a failure frame. Nothing else that stands in a
+/// termination message is believed: RUN can write that file.
+std::optional<plan::Failure> sealedFailure(const EndedAttempt& attempt);
+
+/// REQUIRES: the pod's phase is Failed.
+Outcome judgeFailure(const EndedAttempt& attempt);
+
+}  // namespace stagewright::lifecycle

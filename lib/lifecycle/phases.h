@@ -1,0 +1,51 @@
+// The parts of planBuild, in the order in which it asks them. Each looks at the turn and moves the status of its part.
+// Internal to lib/lifecycle.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lib/lifecycle/turn.h"
+#include "lib/schedule/schedule.h"
+
+namespace stagewright::lifecycle {
+
+// run_identity.cc
+/// Starts a run if the inputs ask for one that does not exist. Returns false if one is wanted but `suspend` holds it.
+bool beginRunIfWanted(Turn& turn);
+/// The same inputs once more under a new id and with a new claim: the workspace or the run's key is lost. After three
+/// restarts the run fails instead.
+void restartRun(Turn& turn, std::string_view reason, const std::string& cause);
+/// The annotation names this run.
+bool isCancelled(Turn& turn);
+/// Ends a run whose time is over.
+void checkTimeout(Turn& turn);
+
+// workspace.cc
+/// Chooses isolation and start mode once the claim is known. False while there is nothing to work on.
+bool settleWorkspace(Turn& turn);
+/// Restarts a run whose ReadWriteOnce node or whose claim is gone, or whose key nobody knows any more.
+void checkWorkspace(Turn& turn);
+
+// prepare_phase.cc
+void planPrepare(Turn& turn);
+
+// stage_phase.cc
+void planStages(Turn& turn);
+/// Indexes and edges hold together: status could have been written by someone else.
+bool areSound(const std::vector<api::StageStatus>& stages);
+
+// publish_phase.cc
+void lookAtPublish(Turn& turn);
+/// After the stages: begins an attempt, or gives way to a stage that finds no room.
+void planPublish(Turn& turn);
+
+// actions.cc
+void planActions(Turn& turn);
+
+// status_writer.cc
+/// `held`: a run is wanted but suspend holds it.
+void writeStatus(Turn& turn, bool held);
+void writeInvalidSpec(Turn& turn);
+
+}  // namespace stagewright::lifecycle

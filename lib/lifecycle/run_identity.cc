@@ -1,0 +1,143 @@
+// When a run begins, begins again, and ends for reasons outside its pods.
+#include "lib/api/identity.h"
+#include "lib/api/reasons.h"
+#include "lib/lifecycle/phases.h"
+#include "lib/pods/requests.h"
+
+namespace stagewright::lifecycle {
+
+namespace {
+namespace reason = api::reason;
+constexpr int kMaxRestarts = 3;
+constexpr std::string_view kAnyRevision = "0123456789abcdef0123456789abcdef01234567";
+
+/// Why a run should start now; empty: none is wanted.
+std::string triggerOf(Turn& turn, const std::string& hash) {
+  const api::ImageBuildStatus& status = turn.status();
+  if (!status.run) {
+    return "Created";
+  }
+  if (hash != status.inputHash) {
+    return api::rebuildToken(turn.build) != status.lastHandledRebuild ? "RebuildRequested"
+                                                                      : "SpecChanged";
+  }
+  const bool failed = status.run->result == reason::kFailed;
+  return failed && api::remediesHash(turn.build.spec) != status.remediesHash ? "RemedyChanged"
+                                                                              : std::string();
+}
+
+/// Resets everything that belongs to one run.
+void openRun(Turn& turn, std::string trigger, std::int64_t sequence) {
+  api::ImageBuildStatus& status = turn.status();
+  const api::Metadata& metadata = turn.build.metadata;
+  status.stages.clear();
+  status.warnings.clear();
+  status.image.reset();
+  status.failure.reset();
+  api::RunStatus run;
+  run.id = api::makeRunId(metadata.uid, status.inputHash, sequence);
+  run.sequence = sequence;
+  run.generation = metadata.generation;
+  run.trigger = std::move(trigger);
+  run.builderImage = turn.world.settings.pods.builderImage;
+  run.startTime = turn.now;
+  status.run = std::move(run);
+}
+
+/// A run is wanted, suspend holds it. What runs may end, unless its inputs are no longer those of spec: its later pods
+/// would be made from both.
+bool letFinish(Turn& turn) {
+  if (!turn.isActive()) {
+    return false;
+  }
+  const api::ImageBuildStatus& status = turn.status();
+  if (api::inputHash(turn.build.spec, status.lastHandledRebuild) == status.inputHash) {
+    return true;
+  }
+  turn.cancel("its inputs were edited while spec.suspend holds the next run");
+  return false;
+}
+
+/// What no pod needs to find out.
+void checkSpec(Turn& turn) {
+  const api::ImageBuildSpec& spec = turn.build.spec;
+  if (const Status size = pods::checkRequestSize(spec); !size) {
+    turn.fail(outcomeOf(reason::kInvalidSpec, size.error().message));
+    return;
+  }
+  const bool git = spec.source && spec.source->git;
+  const auto target = pods::resolveOutput(spec.output, git ? kAnyRevision : std::string_view());
+  if (!target) {
+    turn.fail(outcomeOf(reason::kInvalidSpec, target.error().message));
+  }
+}
+}  // namespace
+
+bool beginRunIfWanted(Turn& turn) {
+  api::ImageBuildStatus& status = turn.status();
+  const std::string token = api::rebuildToken(turn.build);
+  const std::string hash = api::inputHash(turn.build.spec, token);
+  std::string trigger = triggerOf(turn, hash);
+  if (trigger.empty()) {
+    return true;
+  }
+  if (turn.build.spec.suspend) {
+    return letFinish(turn);
+  }
+  status.inputHash = hash;
+  status.remediesHash = api::remediesHash(turn.build.spec);
+  status.lastHandledRebuild = token;
+  const std::int64_t sequence = status.run ? status.run->sequence + 1 : 1;
+  openRun(turn, trigger, sequence);
+  turn.event(false, "RunStarted", "run " + turn.run().id + " started: " + trigger);
+  checkSpec(turn);
+  return true;
+}
+
+void restartRun(Turn& turn, std::string_view why, const std::string& cause) {
+  const api::RunStatus before = turn.run();
+  if (before.restarts >= kMaxRestarts) {
+    turn.fail(outcomeOf(reason::kInfrastructureRetriesExhausted,
+                        "the run was restarted " + std::to_string(kMaxRestarts) +
+                            " times, the last cause is " + std::string(why) + ": " + cause));
+    return;
+  }
+  openRun(turn, "Restarted", before.sequence + 1);
+  api::RunStatus& run = turn.run();
+  run.restarts = before.restarts + 1;
+  run.infrastructureRetries = before.infrastructureRetries;
+  run.admittedTime = before.admittedTime;  // the timeout covers retries
+  turn.wakeAt(turn.now);
+  turn.event(true, "RunStarted", "run " + run.id + " replaces " + before.id + ": " + cause);
+}
+
+bool isCancelled(Turn& turn) {
+  const auto& annotations = turn.build.metadata.annotations;
+  const auto it = annotations.find(std::string(api::kCancelAnnotation));
+  return it != annotations.end() && it->second == turn.run().id;
+}
+
+void checkTimeout(Turn& turn) {
+  const api::RunStatus& run = turn.run();
+  if (!run.admittedTime) {
+    return;
+  }
+  const Millis timeout = turn.build.spec.timeout.value_or(turn.world.settings.timeout);
+  const TimePoint end = *run.admittedTime + timeout;
+  if (turn.now < end) {
+    turn.wakeAt(end);
+    return;
+  }
+  std::string running;
+  for (const api::StageStatus& stage : turn.status().stages) {
+    if (stage.state != api::AttemptState::kSucceeded &&
+        stage.state != api::AttemptState::kWaiting) {
+      running += (running.empty() ? "; not finished: " : ", ") + stage.name;
+    }
+  }
+  turn.fail(outcomeOf(reason::kBuildTimeout,
+                      "the build took longer than " + formatDuration(timeout) + " (spec.timeout)" +
+                          running));
+}
+
+}  // namespace stagewright::lifecycle
