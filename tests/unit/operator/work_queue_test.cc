@@ -1,0 +1,165 @@
+#include "operator/work_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "tests/support/fake_api_clock.h"
+
+namespace stagewright::op {
+namespace {
+
+class Queue : public testing::Test {
+ protected:
+  std::vector<std::string> takeAll() {
+    std::vector<std::string> out;
+    while (auto key = queue_.tryGet()) {
+      out.push_back(*key);
+    }
+    return out;
+  }
+  kube::FakeApiClock clock_;
+  WorkQueue queue_{clock_, nullptr, 1};
+};
+
+TEST_F(Queue, HoldsAKeyOnce) {
+  queue_.add("a");
+  queue_.add("b");
+  queue_.add("a");
+  EXPECT_EQ(queue_.depth(), 2u);
+  EXPECT_EQ(takeAll(), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST_F(Queue, NeverGivesOneKeyToTwoWorkers) {
+  queue_.add("a");
+  EXPECT_EQ(queue_.tryGet(), "a");
+  queue_.add("a");
+  queue_.add("a");
+  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  queue_.done("a");
+  EXPECT_EQ(queue_.tryGet(), "a");
+  queue_.done("a");
+  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+}
+
+TEST_F(Queue, RealChangesOvertakeTheInitialList) {
+  queue_.add("old-1", kInitialPriority);
+  queue_.add("old-2", kInitialPriority);
+  queue_.add("new");
+  queue_.add("old-2");
+  EXPECT_EQ(takeAll(), (std::vector<std::string>{"new", "old-2", "old-1"}) ) << "a key that waits moves up, behind nobody older";
+}
+
+TEST_F(Queue, DelaysWithFivePercentOfSpread) {
+  queue_.addAfter("a", Millis(1000));
+  clock_.advance(Millis(949));
+  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  clock_.advance(Millis(102));
+  EXPECT_EQ(queue_.tryGet(), "a");
+}
+
+TEST_F(Queue, TheEarliestOfSeveralDelaysCounts) {
+  queue_.addAfter("a", Millis(60'000));
+  queue_.addAfter("a", Millis(100));
+  queue_.addAfter("a", Millis(60'000));
+  clock_.advance(Millis(106));
+  EXPECT_EQ(queue_.tryGet(), "a");
+  queue_.done("a");
+  clock_.advance(Millis(70'000));
+  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+}
+
+/// The longest of many tries is close to the ceiling, the shortest close to nothing.
+TEST(QueueBackoff, DoublesToFiveMinutesWithFullJitter) {
+  std::vector<Millis> longest(13);
+  Millis shortest{1'000'000};
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    kube::FakeApiClock clock;
+    WorkQueue queue(clock, nullptr, seed);
+    for (std::size_t failure = 0; failure < longest.size(); ++failure) {
+      queue.addAfterFailure("a");
+      Millis waited{0};
+      while (!queue.tryGet()) {
+        clock.advance(Millis(50));
+        waited += Millis(50);
+      }
+      queue.done("a");
+      longest[failure] = std::max(longest[failure], waited);
+      shortest = failure == 12 ? std::min(shortest, waited) : shortest;
+    }
+  }
+  Millis ceiling{250};
+  for (std::size_t failure = 0; failure < longest.size(); ++failure) {
+    EXPECT_LE(longest[failure], ceiling + Millis(50)) << failure;
+    EXPECT_GE(longest[failure], ceiling * 8 / 10) << failure;
+    ceiling = std::min(ceiling * 2, Millis(300'000));
+  }
+  EXPECT_LT(shortest, Millis(30'000));
+}
+
+TEST_F(Queue, ForgettingStartsTheBackoffAnew) {
+  for (int i = 0; i < 10; ++i) {
+    queue_.addAfterFailure("a");
+    clock_.advance(Millis(300'000));
+    ASSERT_EQ(queue_.tryGet(), "a");
+    queue_.done("a");
+  }
+  queue_.forget("a");
+  queue_.addAfterFailure("a");
+  clock_.advance(Millis(250));
+  EXPECT_EQ(queue_.tryGet(), "a");
+}
+
+TEST_F(Queue, HonoursTheServersWish) {
+  queue_.addAfterFailure("a", Millis(10'000));
+  clock_.advance(Millis(9'999));
+  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  clock_.advance(Millis(1));
+  EXPECT_EQ(queue_.tryGet(), "a");
+}
+
+TEST_F(Queue, TellsHowLongWorkTakes) {
+  queue_.add("a");
+  queue_.add("b");
+  queue_.tryGet();
+  clock_.advance(Millis(30));
+  queue_.tryGet();
+  clock_.advance(Millis(10));
+  EXPECT_EQ(queue_.unfinished().longest, Millis(40));
+  EXPECT_EQ(queue_.unfinished().sum, Millis(50));
+}
+
+TEST(QueueThreads, KeepsKeysApartAndEndsOnShutdown) {
+  SystemClock clock;
+  WorkQueue queue(clock);
+  Guarded<std::set<std::string>> working;
+  std::atomic<int> handled = 0;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&](std::stop_token stop) {
+      while (auto key = queue.get(stop)) {
+        EXPECT_TRUE(working.lock()->insert(*key).second) << *key << " is given to two workers";
+        working.lock()->erase(*key);
+        queue.done(*key);
+        ++handled;
+      }
+    });
+  }
+  for (int i = 0; i < 2000; ++i) {
+    queue.add("key-" + std::to_string(i % 7));
+    if (i % 10 == 0) {
+      queue.addAfter("late-" + std::to_string(i), Millis(1));
+    }
+  }
+  while (handled.load() < 200) {
+    std::this_thread::yield();
+  }
+  queue.shutdown();
+  threads.clear();
+  EXPECT_EQ(queue.get({}), std::nullopt);
+}
+
+}  // namespace
+}  // namespace stagewright::op
