@@ -20,6 +20,8 @@ const std::map<std::string, ImageVolumes> kVolumes = {
 
 /// Flags that are read as text first.
 struct RawOptions {
+  std::string imageVolumes = "auto";
+  std::string logLevel = "info";
   std::string metricsBind = "[::]:8080";
   std::string leaseDuration = "15s";
   std::string renewDeadline = "10s";
@@ -38,7 +40,7 @@ void addClusterFlags(CLI::App& app, Options& o) {
       ->capture_default_str();
 }
 
-void addPodFlags(CLI::App& app, Options& o) {
+void addPodFlags(CLI::App& app, Options& o, RawOptions& raw) {
   app.add_option("--builder-image", o.pods.builderImage, "image with stagewright-builder and stagewright-stage")
       ->envname("STAGEWRIGHT_BUILDER_IMAGE")
       ->required();
@@ -54,9 +56,10 @@ void addPodFlags(CLI::App& app, Options& o) {
       ->capture_default_str();
   app.add_option("--storage-class", o.pods.storageClassName, "of claims whose build sets none; default: the cluster's")
       ->envname("STAGEWRIGHT_STORAGE_CLASS");
-  app.add_option("--image-volumes", o.imageVolumes, "inject the executor as an image volume: auto, on, off")
+  app.add_option("--image-volumes", raw.imageVolumes, "inject the executor as an image volume")
       ->envname("STAGEWRIGHT_IMAGE_VOLUMES")
-      ->transform(CLI::CheckedTransformer(kVolumes));
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
 }
 
 void addServiceFlags(CLI::App& app, Options& o, RawOptions& raw) {
@@ -78,9 +81,10 @@ void addServiceFlags(CLI::App& app, Options& o, RawOptions& raw) {
   app.add_option("--lease-namespace", o.leaseNamespace, "default: the operator's own")
       ->envname("STAGEWRIGHT_LEASE_NAMESPACE");
   app.add_option("--lease-name", o.leaseName)->envname("STAGEWRIGHT_LEASE_NAME")->capture_default_str();
-  app.add_option("--log-level", o.logLevel, "debug, info, warn, error")
+  app.add_option("--log-level", raw.logLevel, "lines below it are dropped")
       ->envname("STAGEWRIGHT_LOG_LEVEL")
-      ->transform(CLI::CheckedTransformer(kLevels));
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
 }
 
 Millis durationOf(const std::string& flag, const std::string& text) {
@@ -117,11 +121,13 @@ ParsedOptions parseOptions(int argc, const char* const* argv) {
   app.set_version_flag("--version", std::string("stagewright-operator ") + STAGEWRIGHT_VERSION);
   app.footer(kFooter);
   addClusterFlags(app, o);
-  addPodFlags(app, o);
+  addPodFlags(app, o, raw);
   addServiceFlags(app, o, raw);
   try {
     app.parse(argc, argv);
     readBind(raw.metricsBind, o);
+    o.imageVolumes = kVolumes.at(raw.imageVolumes);
+    o.logLevel = kLevels.at(raw.logLevel);
     o.leaseDuration = durationOf("--lease-duration", raw.leaseDuration);
     o.renewDeadline = durationOf("--lease-renew-deadline", raw.renewDeadline);
     o.retryPeriod = durationOf("--lease-retry-period", raw.retryPeriod);

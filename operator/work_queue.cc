@@ -49,6 +49,7 @@ void WorkQueue::enqueue(State& state, const std::string& key, int priority) {
     if (priority > item.priority) {
       state.ready.erase({item.priority, item.place, key});
       item.priority = priority;
+      item.place = state.nextPlace++;
       state.ready.insert({item.priority, item.place, key});
     }
     return;

@@ -36,7 +36,8 @@ class WorkQueue {
  public:
   explicit WorkQueue(Clock& clock, QueueObserver* observer = nullptr, std::uint64_t seed = std::random_device{}());
 
-  /// Now. A key that waits already keeps its place, or moves up if this priority is higher.
+  /// Now. A key that waits already keeps its place; a higher priority takes it to the
+  /// end of those that have it.
   void add(const std::string& key, int priority = kNormalPriority);
   /// When `delay` is over, spread by five percent; the earliest of several such wishes counts.
   void addAfter(const std::string& key, Millis delay);
