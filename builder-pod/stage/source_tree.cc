@@ -22,7 +22,7 @@ Error noSuchFile(const std::string& path) {
 
 class DirectoryTree final : public SourceTree {
  public:
-  explicit DirectoryTree(layer::Root root) : root_(std::move(root)) {}
+  DirectoryTree(layer::Root root, SourceOwners owners) : root_(std::move(root)), owners_(owners) {}
 
   Result<FileStat> stat(const std::string& path) override {
     if (path.empty()) {
@@ -67,9 +67,11 @@ class DirectoryTree final : public SourceTree {
   Result<std::string> resolve(const std::string& path) override { return root_.resolve(path); }
 
  private:
-  static FileStat owned(FileStat st) {
-    st.uid = 0;
-    st.gid = 0;
+  FileStat owned(FileStat st) const {
+    if (owners_ == SourceOwners::kRoot) {
+      st.uid = 0;
+      st.gid = 0;
+    }
     return st;
   }
 
@@ -84,6 +86,7 @@ class DirectoryTree final : public SourceTree {
   }
 
   layer::Root root_;
+  SourceOwners owners_;
   std::string cachedPath_;
   Fd cached_;
 };
@@ -177,9 +180,9 @@ class Expander {
 
 }  // namespace
 
-Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directory) {
+Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directory, SourceOwners owners) {
   TRY(layer::Root root, layer::Root::open(directory));
-  return std::unique_ptr<SourceTree>(std::make_unique<DirectoryTree>(std::move(root)));
+  return std::unique_ptr<SourceTree>(std::make_unique<DirectoryTree>(std::move(root), owners));
 }
 
 Result<std::unique_ptr<SourceTree>> makeFileTree(const std::string& name, Fd file) {

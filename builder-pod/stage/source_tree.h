@@ -35,8 +35,13 @@ class SourceTree {
   virtual Result<std::string> resolve(const std::string& path) = 0;
 };
 
-/// A directory on disk, opened beneath: no link leads out. Owners are 0:0, whatever the disk says.
-Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directory);
+enum class SourceOwners {
+  kRoot,  ///< 0:0, whatever the disk says: a context
+  kKept,
+};
+/// A directory on disk, opened beneath: no link leads out.
+Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directory,
+                                                      SourceOwners owners = SourceOwners::kRoot);
 /// One regular file `name` with owner 0:0.
 Result<std::unique_ptr<SourceTree>> makeFileTree(const std::string& name, Fd file);
 /// One file with the given bytes, mode 0644, owner 0:0, the current time.

@@ -31,7 +31,8 @@ struct StageOptions {
   std::string context = "/.stagewright/context";
   std::string fetched = "/.stagewright/fetched";
   std::string from = "/.stagewright/from";        ///< <from>/<index>: the directory of another stage's attempt
-  std::string caches = "/.stagewright/cache";     ///< <caches>/<id>, if it exists, outlives the stage
+  std::string caches = "/.stagewright/cache";     ///< cache mounts found here outlive the stage
+  std::string stash = "/.stagewright/stash";      ///< on the same file system as `root`: what mounts hide meanwhile
   std::map<std::string, std::string> namedContexts;
   std::set<std::string> excluded = {".stagewright"};  ///< below `root`, not part of the image
 

@@ -1,5 +1,6 @@
 #include "builder-pod/stage/stage_run.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -187,11 +188,21 @@ Status StageRun::settleBaseline() const {
   return ok();
 }
 
-Result<StageRun::Items> StageRun::collectChanges() {
+namespace {
+bool isHidden(const std::string& path, const std::set<std::string>& hidden) {
+  return std::any_of(hidden.begin(), hidden.end(),
+                     [&](const std::string& target) { return layer::isAtOrBelow(path, target); });
+}
+}  // namespace
+
+Result<StageRun::Items> StageRun::collectChanges(const std::set<std::string>& hidden) {
   TRY(layer::Snapshot now, layer::loadSnapshot(tree_->root(), {options_.excluded, tree_->volumes(), 2}));
   const auto taken = steady_clock::now();
   Items items;
   for (const layer::Change& change : layer::diffSnapshots(*baseline_, now)) {
+    if (isHidden(change.path, hidden)) {
+      continue;  // below a mount of the step
+    }
     const bool becameSocket = change.kind == layer::Change::Kind::kModified && change.node->stat.isSocket();
     items.push_back({change.path, change.kind == layer::Change::Kind::kDeleted || becameSocket});
   }

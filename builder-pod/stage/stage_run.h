@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "builder-pod/stage/out_directory.h"
+#include "builder-pod/stage/run_mounts.h"
 #include "builder-pod/stage/stage.h"
 #include "builder-pod/stage/upstream.h"
 #include "lib/layer/snapshot.h"
@@ -43,13 +44,14 @@ class StageRun {
 
   Status loadBaseline();
   Status settleBaseline() const;
-  Result<Items> collectChanges();
+  Result<Items> collectChanges(const std::set<std::string>& hidden);
   Items takeTouchedItems();
   Status judge(const plan::Step& step, const plan::RunStep& run, const RunOutcome& outcome);
   std::optional<SteadyPoint> deadline() const;
   bool isOverdue() const;
 
-  // Sources of COPY.
+  // Sources of COPY and of mounts.
+  Result<MountSource> findMountSource(const plan::Mount& mount);
   Status copySource(const plan::CopyStep& copy, const plan::CopySource& source);
   Status copyFromDirectory(const plan::CopyStep& copy, const plan::CopySource& source, const std::string& directory);
   Status copyFromStage(const plan::CopyStep& copy, const plan::CopySource& source);
@@ -69,6 +71,7 @@ class StageRun {
   UpstreamStages upstream_;
   std::optional<OutDirectory> out_;
   std::optional<layer::Tree> tree_;
+  std::vector<std::unique_ptr<SourceTree>> mountSources_;  ///< of the running step
   std::set<std::string> stubs_;  ///< what the runtime made in an empty image
   std::optional<layer::Snapshot> baseline_;  ///< the tree as it is now; none if it changed since
   std::chrono::steady_clock::time_point baselineTaken_{};

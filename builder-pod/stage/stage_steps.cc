@@ -59,21 +59,51 @@ Result<StageRun::Items> StageRun::executeRun(const plan::Step& step, const plan:
   CHECK_OK(loadBaseline());
   TRY(const std::string workdir, tree_->resolve(run.workdir));
   CHECK_OK(CopyEngine::makeDirectories(*tree_, workdir, 0755, std::nullopt));
+  RunMounts mounts(*tree_, options_, runner_.canBind());
+  CHECK_OK(mounts.setUp(run, [this](const plan::Mount& mount) { return findMountSource(mount); }));
   HostnameWatch hostname(*tree_);
   CHECK_OK(settleBaseline());
-  const RunRequest request{run.argv, completeEnvironment(run.env, who), run.workdir, who, run.networkNone};
+  const RunRequest request{run.argv, completeEnvironment(run.env, who), run.workdir, who, run.networkNone, mounts.binds()};
   TRY(const RunOutcome outcome,
       runner_.run(request, [this](std::string_view bytes) { log_.output(bytes); }, deadline(), stop_));
   CHECK_OK(judge(step, run, outcome));
+  CHECK_OK(mounts.tearDown());
+  mountSources_.clear();
   CHECK_OK(out_->check());
   CHECK_OK(hostname.keepChange());
-  TRY(Items items, collectChanges());
+  TRY(Items items, collectChanges(mounts.targets()));
   for (const layer::LayerItem& item : takeTouchedItems()) {
     if (tree_->shadow().contains(item.path)) {
       items.push_back(item);
     }
   }
   return items;
+}
+
+Result<MountSource> StageRun::findMountSource(const plan::Mount& mount) {
+  if (mount.fromStage >= 0) {
+    TRY(ArtifactTree* const artifact, upstream_.artifact(mount.fromStage, mount.fromExport));
+    report_.upstream[mount.fromStage] = options_.upstream.at(mount.fromStage).attempt;
+    if (artifact->matches().empty()) {
+      return missingSource(mount.source);
+    }
+    return MountSource{artifact, artifact->matches().front()};
+  }
+  std::string directory = options_.context;
+  if (!mount.context.empty()) {
+    const auto known = options_.namedContexts.find(mount.context);
+    if (known == options_.namedContexts.end()) {
+      return internal("the named context " + quoted(mount.context) + " is not here");
+    }
+    directory = known->second;
+  }
+  TRY(mountSources_.emplace_back(), makeDirectoryTree(directory));
+  SourceTree* const tree = mountSources_.back().get();
+  TRY(const std::string path, tree->resolve(mount.source));
+  if (!tree->stat(path)) {
+    return missingSource(mount.source);
+  }
+  return MountSource{tree, path};
 }
 
 Status StageRun::judge(const plan::Step& step, const plan::RunStep& run, const RunOutcome& outcome) {

@@ -15,12 +15,20 @@
 
 namespace stagewright::stage {
 
+/// A directory of the host that the step sees at `target`. Only for runners that can mount.
+struct BindMount {
+  std::string source;
+  std::string target;  ///< absolute
+  bool readOnly = false;
+};
+
 struct RunRequest {
   std::vector<std::string> argv;
   std::vector<std::string> env;  ///< complete
   std::string workdir;           ///< absolute, exists
   Identity identity;
   bool networkNone = false;
+  std::vector<BindMount> binds;  ///< empty unless canBind()
 };
 
 struct RunOutcome {
@@ -46,6 +54,8 @@ using OutputSink = std::function<void(std::string_view)>;
 class StepRunner {
  public:
   virtual ~StepRunner() = default;
+  /// Whether request.binds is honoured; else mounts are emulated in the tree.
+  virtual bool canBind() const { return false; }
   /// Runs one step to its end. When it returns, no process of the step is left. An error is the builder's, never the
   /// step's.
   virtual Result<RunOutcome> run(const RunRequest& request, const OutputSink& output,

@@ -132,7 +132,7 @@ Status TreeWriter::copyContent(int fd, std::int64_t size, const std::string& pat
 }
 
 bool TreeWriter::isEmptyStub(const std::string& path) {
-  if (stubs_.empty() || (!stubs_.contains(path) && !tree_.isMounted(path))) {
+  if (stubs_.empty() || tree_.shadow().contains(path) || (!stubs_.contains(path) && !tree_.isMounted(path))) {
     return false;
   }
   const auto names = tree_.list(path);

@@ -470,6 +470,68 @@ def image_volume(work, executor):
     assert c.layer(0).names() == ["data", "data/kept"], c.layer(0).names()
 
 
+def mount(kind, target, **more):
+    return {"type": kind, "target": target, "source": "", "fromStage": -1, "fromExport": -1, "context": "", "id": "",
+            "env": "", "envOnly": False, "sharing": "shared", "required": False, "readOnly": False, "uid": 0, "gid": 0,
+            "size": 0, **more}
+
+
+@case
+def mounts_leave_nothing(work, executor):
+    steps = [
+        run_step("mkdir -p /full/d && echo image > /full/d/f && ln -s /full /alias"),
+        run_step("cat /src/a /full/b/c; echo scratch > /full/new; echo x > /src/y; touch /tmpfs/z /deep/er/dir/q; "
+                 "ls -l /full; stat -c %a /tmpfs; test ! -e /full/d; echo result > /result",
+                 mounts=[mount("bind", "/src", source="dir"), mount("bind", "/alias", source="."),
+                         mount("tmpfs", "/tmpfs"), mount("tmpfs", "/deep/er/dir")]),
+        run_step("cat /full/d/f; test ! -e /src; test ! -e /deep; test ! -e /full/new; ls -d /*"),
+    ]
+    c = Container(work, executor, plan_of(stage(0, steps)), 0)
+    (c.context / "dir").mkdir()
+    (c.context / "dir/a").write_text("bound\n")
+    (c.context / "b").mkdir()
+    (c.context / "b/c").write_text("below\n")
+    c.run()
+    assert c.layer(1).names() == ["result"], c.layer(1).names()
+    assert c.layer(2).names() == [] and "bound\nbelow\n" in c.log and "1777" in c.log and "\nimage\n" in c.log, c.log
+
+
+@case
+def cache_mount(work, executor):
+    cache = [mount("cache", "/root/.cache", id="go", uid=1000, gid=1001, mode=0o700)]
+    steps = [run_step("stat -c %u:%g:%a /root/.cache; echo one >> /root/.cache/f", mounts=cache),
+             run_step("ls -A /root; echo two >> /var/lib/c/f; cat /var/lib/c/f", mounts=[mount("cache", "/var/lib/c", id="go")])]
+    c = Container(work, executor, plan_of(stage(0, steps)), 0).run()
+    assert "1000:1001:700" in c.log and "\none\ntwo\n" in c.log, c.log
+    assert c.layer(0).names() == [] and c.layer(1).names() == [], (c.layer(0).names(), c.layer(1).names())
+
+
+@case
+def bind_from_stage(work, executor):
+    plan = plan_of(stage(0, [run_step("mkdir /made && echo m > /made/m && chown 7:8 /made/m")], exports=["/made"]),
+                   stage(1, [run_step("stat -c %u:%g /mnt/m", mounts=[
+                       mount("bind", "/mnt", source="/made", fromStage=0, fromExport=0)])], depends=[0]))
+    a = Container(work, executor, plan, 0).run()
+    b = Container(work, executor, plan, 1, upstream=[a]).run()
+    assert "\n7:8\n" in b.log and b.layer(0).names() == [], b.log
+
+
+@case
+def here_document_script(work, executor):
+    steps = [run_step(["/bin/sh", "-c", "/dev/pipes/EOF"], shell=False,
+                      pipes=[{"name": "EOF", "content": "IyEvYmluL3NoCmVjaG8gcGlwZWQgJDAK"}]),
+             run_step("test ! -e /dev/pipes")]
+    c = Container(work, executor, plan_of(stage(0, steps)), 0).run()
+    assert "\npiped /dev/pipes/EOF\n" in c.log, c.log
+
+
+@case
+def secret_mount_is_refused(work, executor):
+    step = run_step("true", mounts=[mount("secret", "/run/secrets/x", id="x")])
+    c = Container(work, executor, plan_of(stage(0, [step])), 0).run(expect=10)
+    assert c.report()["failure"]["message"] == "RUN --mount=type=secret is not supported yet"
+
+
 @case
 def network_none(work, executor):
     c = Container(work, executor, plan_of(stage(0, [run_step("nc -w 1 127.0.0.1 1; echo $?", networkNone=True)])), 0).run()
