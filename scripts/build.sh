@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Builds the C++ programs: installs the packages that are missing, configures, compiles.
 #
-#   build.sh [--preset NAME] [--with-tests] [--no-install] [TARGET...]
+#   build.sh [--preset NAME] [--with-tests] [--no-install | --packages-only] [TARGET...]
 #
 #   --preset NAME   of CMakePresets.json; default: release. The programs come to build/NAME/bin
 #   --with-tests    the test programs too (default targets: only the four programs)
 #   --no-install    fail if a package is missing instead of installing it
+#   --packages-only install packages, build nothing
 #
 # Objects are kept by ccache in CACHE/ccache, outside the checkout; CACHE is
 # ${STAGEWRIGHT_CACHE:-${XDG_CACHE_HOME:-~/.cache}/stagewright}.
@@ -22,22 +23,9 @@ build_packages=(g++ cmake ninja-build ccache git ca-certificates
   libssl-dev libexpected-dev nlohmann-json3-dev libcpprest-dev libboost1.74-dev libboost-system1.74-dev
   libcurl4-openssl-dev libarchive-dev libisal-dev libzstd-dev zlib1g-dev libbz2-dev liblzma-dev
   libyaml-cpp-dev prometheus-cpp-dev libcli11-dev)
-test_packages=(libgtest-dev libgmock-dev python3 docker-registry apache2-utils)
+test_packages=(libgtest-dev libgmock-dev python3 apache2-utils)
 
 usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
-
-# Debian starts a service for docker-registry on port 5000 of the machine, where the local cluster's registry is
-# forwarded: take the program, not the service.
-install_packages() {
-  local policy=/usr/sbin/policy-rc.d made=''
-  if [[ ! -e $policy && $EUID -eq 0 ]] && missing_packages "$@" | grep -qx docker-registry; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-    made=$policy
-  fi
-  apt_install "$@"
-  [[ -z $made ]] || rm -f "$made"
-}
 
 check_packages() {
   local missing
@@ -66,12 +54,13 @@ compile() {
 }
 
 main() {
-  local preset=release tests=0 install=1 packages=("${build_packages[@]}") wanted=()
+  local preset=release tests=0 install=1 only=0 packages=("${build_packages[@]}") wanted=()
   while (( $# )); do
     case $1 in
       --preset)     preset=${2:?--preset needs a name}; shift ;;
       --with-tests) tests=1 ;;
       --no-install) install=0 ;;
+      --packages-only) only=1 ;;
       -h|--help)    usage; return ;;
       -*)           usage >&2; die "unknown option: $1" ;;
       *)            wanted+=("$1") ;;
@@ -82,7 +71,8 @@ main() {
   # Every preset and checkout shares the objects: paths are made relative to the checkout.
   export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
   (( ! tests )) || packages+=("${test_packages[@]}")
-  if (( install )); then install_packages "${packages[@]}"; else check_packages "${packages[@]}"; fi
+  if (( install )); then apt_install "${packages[@]}"; else check_packages "${packages[@]}"; fi
+  (( ! only )) || return 0
   timed "configured ($preset)" configure "$preset"
   if (( ${#wanted[@]} == 0 )); then
     if (( tests )); then wanted=(all); else wanted=("${programs[@]}"); fi

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Runs every test: unit and golden tests, and the end-to-end cases on the local Kubernetes.
+#
+#   test.sh [--fast] [--preset NAME] [CTEST ARGUMENT...]
+#
+#   --fast          leave out what needs the cluster
+#   --preset NAME   build with this preset (dev, asan, tsan …); default: dev
+#
+# Installs the packages that are missing, builds the tests, and ends with ctest's own summary. The end-to-end cases run
+# on the cluster that scripts/cluster.sh starts, with the operator that scripts/quickstart.sh installs; with
+# STAGEWRIGHT_E2E_CLUSTER=current they run on the one that KUBECONFIG names, as it is.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib.sh
+source "$root/scripts/lib.sh"
+
+usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
+
+# Debian's docker-registry package would start a service on port 5000; the tests need the program only. The cluster's
+# scripts keep it in the cache.
+add_registry_to_path() {
+  local binary
+  binary=$(
+    # shellcheck source=/dev/null
+    source "$root/cluster/settings.sh"
+    # shellcheck source=/dev/null
+    source "$root/cluster/registries.sh"
+    registry_binary
+  ) || { warn "no docker-registry: the tests that need it will skip"; return 0; }
+  PATH=${binary%/*}:$PATH
+}
+
+# start_cluster: a cluster with two nodes and the operator of this checkout.
+start_cluster() {
+  if [[ ${STAGEWRIGHT_E2E_CLUSTER:-} == current ]]; then return 0; fi
+  "$root/scripts/cluster.sh" up --nodes 2
+  eval "$("$root/scripts/cluster.sh" env)"
+  STAGEWRIGHT_REGISTRY_PASSWORD=$(<"$STAGEWRIGHT_REGISTRY_PASSWORD_FILE")
+  export STAGEWRIGHT_REGISTRY_PASSWORD
+  "$root/scripts/quickstart.sh" --install-only
+}
+
+main() {
+  local preset=dev fast=0 arguments=()
+  while (( $# )); do
+    case $1 in
+      --fast)    fast=1 ;;
+      --preset)  preset=${2:?--preset needs a name}; shift ;;
+      -h|--help) usage; return ;;
+      *)         arguments+=("$1") ;;
+    esac
+    shift
+  done
+  say "Building the tests ($preset)"
+  "$root/scripts/build.sh" --with-tests --preset "$preset"
+  add_registry_to_path
+  if (( fast )); then
+    arguments+=(-LE e2e)
+  else
+    say "Starting the cluster for the end-to-end cases"
+    start_cluster
+  fi
+  say "Testing"
+  # Nothing may follow: whoever started us reads ctest's closing lines.
+  exec ctest --test-dir "$root/build/$preset" --output-on-failure --timeout 3600 "${arguments[@]}"
+}
+
+main "$@"
