@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "builder-pod/prepare/git_verdict.h"
 #include "builder-pod/prepare/subprocess.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
@@ -20,11 +21,6 @@ constexpr std::string_view kRef = "refs/stagewright/source";
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
-}
-
-bool containsAny(std::string_view text, std::initializer_list<std::string_view> parts) {
-  return std::any_of(parts.begin(), parts.end(),
-                     [&](std::string_view part) { return contains(text, part); });
 }
 
 /// http(s)://host[:port]
@@ -69,17 +65,6 @@ bool isFullCommit(std::string_view commit) {
   const auto isHex = [](unsigned char c) { return std::isxdigit(c) != 0; };
   return (commit.size() == 40 || commit.size() == 64) &&
          std::all_of(commit.begin(), commit.end(), isHex);
-}
-
-/// What the user asked for, in words.
-std::string describe(const plan::GitSource& source) {
-  if (!source.branch.empty()) {
-    return "branch " + quoted(source.branch);
-  }
-  if (!source.tag.empty()) {
-    return "tag " + quoted(source.tag);
-  }
-  return source.commit.empty() ? "HEAD" : "commit " + quoted(source.commit);
 }
 
 std::string remoteRef(const plan::GitSource& source) {
@@ -140,23 +125,6 @@ std::vector<std::string> environmentFor(const std::string& directory, const Sett
   return env;
 }
 
-/// git's own words about the cause: the last line that is not empty, without its prefix.
-std::string lastLine(std::string_view text) {
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
-    text.remove_suffix(1);
-  }
-  const std::size_t newline = text.rfind('\n');
-  std::string line(newline == std::string_view::npos ? text : text.substr(newline + 1));
-  for (const std::string_view prefix : {"fatal: ", "error: "}) {
-    if (line.starts_with(prefix)) {
-      line.erase(0, prefix.size());
-    }
-  }
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < ' ' || c == 127; }, ' ');
-  return line.substr(0, 512);
-}
-
 /// One checkout: the same directory, environment and limits for every command.
 class Checkout {
  public:
@@ -183,7 +151,7 @@ class Checkout {
     TRY_OR(ProgramEnd end, runProgram(program_), error,
            refuse(plan::Exit::kInternal, "InternalError", error.message));
     if (end.exitCode != 0 && isVolumeFull(directory_)) {
-      return refuseVolume(directory_, unavailable("git: " + lastLine(end.err)));
+      return refuseVolume(directory_, unavailable("git: " + lastWords(end.err)));
     }
     return end;
   }
@@ -194,7 +162,7 @@ class Checkout {
     TRY(const ProgramEnd end, git(std::move(args)));
     if (end.exitCode != 0) {
       return refuse(plan::Exit::kInternal, "InternalError",
-                    "git " + name + " of " + quoted(source_.url) + ": " + lastLine(end.err));
+                    "git " + name + " of " + quoted(source_.url) + ": " + lastWords(end.err));
     }
     return {};
   }
@@ -218,8 +186,8 @@ class Checkout {
       if (contains(end.err, "does not support shallow")) {  // a server of plain files
         TRY(end, fetchRefs(one, false));
       }
-      if (end.exitCode == 0 || source_.commit.empty() || !isRevisionMissing(end.err)) {
-        return verdict(end);
+      if (end.exitCode == 0 || source_.commit.empty() || !isRevisionMissing(end)) {
+        return judgeFetch(source_, authenticated_, end);
       }
     }
     return fetchEverything();
@@ -230,11 +198,11 @@ class Checkout {
   Outcome<void> fetchEverything() {
     TRY(const ProgramEnd end,
         fetchRefs({"+refs/heads/*:refs/remotes/source/*", "+refs/tags/*:refs/tags/*"}, false));
-    CHECK_OK(verdict(end));
+    CHECK_OK(judgeFetch(source_, authenticated_, end));
     TRY(const ProgramEnd found,
         git({"rev-parse", "-q", "--verify", "--end-of-options", source_.commit + "^{commit}"}));
     if (found.exitCode != 0) {
-      return revisionMissing();
+      return refuseRevision(source_, "");
     }
     return must({"update-ref", std::string(kRef), found.out.substr(0, found.out.find('\n'))});
   }
@@ -244,73 +212,12 @@ class Checkout {
         git({"log", "-1", "--no-show-signature", "--format=%H %ct", std::string(kRef), "--"}));
     const std::size_t space = end.out.find(' ');
     if (end.exitCode != 0 || space == std::string::npos) {
-      return refuseInput(
-          "SourceRevisionNotFound",
-          describe(source_) + " of " + quoted(source_.url) + " is no commit: " + lastLine(end.err));
+      return refuseRevision(source_, end.err);
     }
     GitRevision revision;
     revision.commit = end.out.substr(0, space);
     revision.commitTime = std::strtoll(end.out.c_str() + space, nullptr, 10);
     return revision;
-  }
-
-  static bool isRevisionMissing(std::string_view err) {
-    return containsAny(err,
-                       {"couldn't find remote ref", "not our ref", "unadvertised object",
-                        "no such remote ref", "unable to find remote", "Couldn't find remote ref"});
-  }
-
-  Refusal revisionMissing() const {
-    return refuseInput("SourceRevisionNotFound",
-                       quoted(source_.url) + " has no " + describe(source_));
-  }
-
-  Refusal authFailed(std::string_view cause) const {
-    const std::string hint =
-        authenticated_
-            ? "the credentials of spec.source.git.secretRef are refused"
-            : "it asks for credentials: name a Secret in spec.source.git.secretRef (if it "
-              "should be public, check the address: many servers answer so for what does not "
-              "exist)";
-    return refuse(plan::Exit::kDenied, "SourceAuthFailed",
-                  quoted(source_.url) + ": " + hint + " (git: " + std::string(cause) + ")");
-  }
-
-  /// What a finished fetch means. git has one exit code for all failures, hence its words (LC_ALL=C
-  /// keeps them stable).
-  Outcome<void> verdict(const ProgramEnd& end) const {
-    if (end.exitCode == 0) {
-      return {};
-    }
-    const std::string_view err = end.err;
-    const std::string cause = lastLine(err);
-    if (isRevisionMissing(err)) {
-      return revisionMissing();
-    }
-    if (containsAny(err,
-                    {"Authentication failed", "could not read Username", "could not read Password",
-                     "returned error: 401", "returned error: 403"})) {
-      return authFailed(cause);
-    }
-    if (contains(err, "returned error: 30")) {
-      return refuseInput("SourceNotFound",
-                         quoted(source_.url) +
-                             " redirects to another address, and credentials are not sent to the "
-                             "target of a redirect: write the final address (many servers want it "
-                             "to end in .git)");
-    }
-    if (containsAny(err, {"not found", "is this a git repository", "returned error: 404",
-                          "returned error: 410", "returned error: 400", "not valid",
-                          "protocol 'file' is not allowed", "transport '"})) {
-      return refuseInput("SourceNotFound", "there is no git repository at " + quoted(source_.url) +
-                                               " (git: " + cause + ")");
-    }
-    const std::string timeout =
-        end.timedOut
-            ? "it took longer than " + std::to_string(program_.timeout.count() / 1000) + " s"
-            : "git: " + cause;
-    return refuse(plan::Exit::kUnavailable, "SourceUnavailable",
-                  "fetch " + quoted(source_.url) + ": " + timeout);
   }
 
   plan::GitSource source_;

@@ -30,9 +30,7 @@ constexpr std::int64_t kTimeless = 315532800;
 /// What prepare does not fetch or the executor does not run. It is planned like the rest of the language, and refused.
 plan::Supported executorSupport() {
   plan::Supported supported;
-  supported.bindMounts = supported.cacheMounts = supported.tmpfsMounts = false;
   supported.secretMounts = supported.sshMounts = false;
-  supported.heredocs = false;
   supported.addUrl = supported.addGit = supported.namedDirectories = false;
   return supported;
 }

@@ -236,9 +236,8 @@ TEST_F(RunPreparation, TellsMissingForbiddenAndUnreachableImagesApart) {
 }
 
 TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
-  for (const char* instruction :
-       {"RUN --mount=type=cache,target=/c true", "COPY <<EOF /f\ntrue\nEOF",
-        "ADD https://files.test/x /", "RUN --network=host true"}) {
+  for (const char* instruction : {"RUN --mount=type=secret,id=s true", "RUN --mount=type=ssh true",
+                                  "ADD https://files.test/x /", "RUN --network=host true"}) {
     useConfigMap({{"Dockerfile", std::string("FROM reg.test/team/base:1\n") + instruction + "\n"},
                   {"f", ""}});
     const auto refused = failure();
@@ -247,6 +246,16 @@ TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
     EXPECT_THAT(refused.message, HasSubstr("not supported")) << instruction;
     EXPECT_THAT(refused.message, HasSubstr("^")) << instruction;
   }
+}
+
+TEST_F(RunPreparation, TakesWhatBindMountsRead) {
+  useConfigMap(
+      {{"Dockerfile", "FROM reg.test/team/base:1\nRUN --mount=target=/src,source=[a] true\n"},
+       {"[a]", "x"},
+       {"b", ""}});
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_THAT(treeOf(attemptDir() + "/context"), ElementsAre("[a]"));
 }
 
 TEST_F(RunPreparation, FetchesTheImagesThatTriggersName) {
