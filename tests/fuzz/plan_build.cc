@@ -85,13 +85,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   plan::PlanInput input;
-  input.source.text.assign(reinterpret_cast<const char*>(data) + 1, size - 1);
+  input.source.text.assign(reinterpret_cast<const char*>(data), size - 1);
   auto file = dockerfile::parseDockerfile(input.source);
   if (!file) {
     return 0;
   }
   input.file = *std::move(file);
-  chooseOptions(data[0], input);
+  chooseOptions(static_cast<std::uint8_t>(data[size - 1] ^ '\n'), input);
   plan::KnownImages known;
   while (true) {
     const auto needed = plan::neededImages(input, known);
