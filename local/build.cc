@@ -1,0 +1,374 @@
+#include "local/build.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <semaphore>
+#include <thread>
+
+#include "builder-pod/publish/publication.h"
+#include "lib/base/file.h"
+#include "lib/base/json.h"
+#include "lib/dockerfile/checks.h"
+#include "lib/dockerfile/diagnostic.h"
+#include "lib/dockerfile/parser.h"
+#include "local/export.h"
+#include "local/fetched.h"
+#include "local/image_collector.h"
+#include "local/planning.h"
+#include "local/registry_source.h"
+#include "local/stage_build.h"
+
+namespace stagewright::local {
+
+namespace {
+
+constexpr std::size_t kResolvLimit = 64 * 1024;
+constexpr int kUnlimited = 1024;
+constexpr std::string_view kHosts =
+    "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
+    "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+
+plan::Exit exitOf(const Error& error) {
+  switch (error.code) {
+    case Code::kInvalid:
+    case Code::kNotFound: return plan::Exit::kUserInput;
+    case Code::kDenied: return plan::Exit::kDenied;
+    case Code::kUnavailable: return plan::Exit::kUnavailable;
+    default: return plan::Exit::kInternal;
+  }
+}
+
+BuildResult failed(const Error& error) { return {exitOf(error), error.message, "", ""}; }
+
+/// Stages on threads of their own; each waits only for what it reads, when it reads it.
+class StageCrew {
+ public:
+  StageCrew(const plan::BuildPlan& plan, int jobs) : plan_(plan), states_(plan.stages.size()), slots_(jobs > 0 ? jobs : kUnlimited) {}
+
+  void add(std::unique_ptr<StageBuild> stage) { stages_.push_back(std::move(stage)); }
+  StageBuild& stage(int index) { return *stages_[static_cast<std::size_t>(index)]; }
+
+  /// Waits for a stage, without taking a slot meanwhile. kCancelled if it failed.
+  Result<StageBuild*> await(int index) {
+    std::unique_lock lock(mutex_);
+    State& state = states_[static_cast<std::size_t>(index)];
+    if (!state.ended) {
+      slots_.release();
+      changed_.wait(lock, [&] { return state.ended; });
+      lock.unlock();
+      slots_.acquire();
+      lock.lock();
+    }
+    return state.status ? Result<StageBuild*>(&stage(index)) : cancelled("an earlier stage failed");
+  }
+
+  /// Runs all of them; the first failure stops the others.
+  void run(std::stop_token stop) {
+    std::stop_source halt;
+    const std::stop_callback forward(stop, [&] { halt.request_stop(); });
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
+      threads.emplace_back([this, i, &halt] {
+        slots_.acquire();
+        Status status = stages_[i]->run(halt.get_token());
+        slots_.release();
+        if (!status) {
+          halt.request_stop();
+        }
+        const std::lock_guard lock(mutex_);
+        states_[i] = {true, std::move(status)};
+        changed_.notify_all();
+      });
+    }
+  }
+
+  /// The failure to tell: of a step before anything else.
+  const StageBuild* findFailedStage() const {
+    const auto found = std::find_if(stages_.begin(), stages_.end(), [](const auto& s) { return s->failure().has_value(); });
+    return found == stages_.end() ? nullptr : found->get();
+  }
+  std::optional<Error> findError() const {
+    std::optional<Error> first;
+    for (const State& state : states_) {
+      if (!state.status && (!first || first->code == Code::kCancelled)) {
+        first = state.status.error();
+      }
+    }
+    return first;
+  }
+
+ private:
+  struct State {
+    bool ended = false;
+    Status status;
+  };
+  const plan::BuildPlan& plan_;
+  std::vector<std::unique_ptr<StageBuild>> stages_;
+  std::mutex mutex_;  ///< guards states_
+  std::condition_variable changed_;
+  std::vector<State> states_;
+  std::counting_semaphore<kUnlimited> slots_;
+};
+
+std::vector<oci::Reference> parseTags(const std::vector<std::string>& tags) {
+  std::vector<oci::Reference> out;
+  for (const std::string& tag : tags) {
+    if (auto reference = oci::parseReference(tag)) {
+      out.push_back(std::move(*reference));
+    }
+  }
+  return out;
+}
+
+bool hasOutput(const BuildOptions& options, Output::Type type) {
+  return std::any_of(options.outputs.begin(), options.outputs.end(), [type](const Output& o) { return o.type == type; });
+}
+
+/// One build from the options to its outputs.
+class Build {
+ public:
+  Build(const BuildOptions& options, Store& store, http::Transport& transport, Clock& clock, Progress& progress,
+        std::stop_token stop)
+      : options_(options),
+        store_(store),
+        transport_(transport),
+        clock_(clock),
+        progress_(progress),
+        stop_(std::move(stop)),
+        client_(transport, clock, {publish::hostConfigs(options.registries), options.credentials, retryPolicy()}) {
+    sources_.emplace("", std::make_unique<RegistrySource>(client_, store, options.pull));
+  }
+
+  BuildResult run() {
+    if (Status read = readInput(); !read) {
+      return failed(read.error());
+    }
+    if (auto violation = check(); !violation) {
+      return failed(violation.error());
+    }
+    auto planning = makePlan(options_, input_, store_, transport_, contexts_, sources_, progress_, stop_);
+    if (!planning) {
+      return failed(planning.error());
+    }
+    plan_ = std::move(planning->plan);
+    return runStages();
+  }
+
+ private:
+  static http::RetryPolicy retryPolicy() {
+    http::RetryPolicy policy;
+    policy.budget = Millis(30'000);
+    return policy;
+  }
+
+  Status readInput() {
+    TRY(input_, loadBuildInput(options_, store_, transport_, stop_));
+    TRY(dockerfile::IgnoreMatcher ignore, dockerfile::makeIgnoreMatcher(input_.ignore.patterns()));
+    contexts_[""] = std::make_unique<Context>(store_, input_.context, std::move(ignore));
+    hosts_ = store_.scratch() + "/hosts";
+    resolv_ = store_.scratch() + "/resolv.conf";
+    CHECK_OK(saveFileAtomically(hosts_, kHosts));
+    return saveFileAtomically(resolv_, loadFile("/etc/resolv.conf", kResolvLimit).value_or(""));
+  }
+
+  /// Findings are warnings; `# check=error=true` makes them an error.
+  Status check() {
+    TRY(const dockerfile::ParsedFile file, dockerfile::parseDockerfile(input_.dockerfile));
+    dockerfile::CheckInputs inputs;
+    inputs.buildArgs = {options_.buildArgs.begin(), options_.buildArgs.end()};
+    inputs.target = options_.target;
+    inputs.allStages = false;
+    inputs.ignore = input_.hasIgnoreFile ? &input_.ignore : nullptr;
+    for (const auto& [name, value] : options_.contexts) {
+      inputs.namedContexts.push_back(name);
+    }
+    TRY(const dockerfile::CheckReport report, dockerfile::checkFile(input_.dockerfile, file, inputs));
+    for (const dockerfile::Finding& finding : report.findings) {
+      progress_.warn(finding.rule + ": " + finding.message + " (line " + std::to_string(finding.range.line) + ")");
+    }
+    return report.error ? Status(invalid(report.violation())) : ok();
+  }
+
+  BuildResult runStages() {
+    FetchedSources fetched(plan_, store_, transport_, stop_);
+    StageCrew crew(plan_, options_.jobs);
+    const auto sourceOf = [this](const plan::Base& base) -> ImageSource& { return sourceFor(sources_, base.reference); };
+    ImageCollector collector(plan_, store_, client_, clock_, repositories(), needsFiles(), options_.dockerFormat, sourceOf);
+    const BuildScope scope{options_,
+                           plan_,
+                           store_,
+                           progress_,
+                           contexts_,
+                           clock_,
+                           sourceOf,
+                           [&](int stage) { return crew.await(stage); },
+                           [&](StageBuild& stage, int step) { noteStep(collector, stage, step, crew); },
+                           [&](int index) { return fetched.path(index); },
+                           hosts_,
+                           resolv_};
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      crew.add(std::make_unique<StageBuild>(scope, static_cast<int>(i)));
+    }
+    const std::stop_callback forward(stop_, [&] { collector.requestStop(); });
+    if (needsLayers()) {
+      collector.addBase();
+    }
+    crew.run(stop_);
+    for (auto& [name, context] : contexts_) {
+      static_cast<void>(context->digests().save());  // slower the next time, no more
+    }
+    if (BuildResult result = judge(crew); result.exit != plan::Exit::kSuccess) {
+      collector.requestStop();
+      return result;
+    }
+    auto exported = exportAll(crew, collector);
+    return exported ? *exported : failed(exported.error());
+  }
+
+  void noteStep(ImageCollector& collector, StageBuild& stage, int step, StageCrew& crew) {
+    if (!needsLayers()) {
+      return;
+    }
+    for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+      if (&crew.stage(static_cast<int>(i)) == &stage) {
+        collector.addStep(stage, static_cast<int>(i), step);
+      }
+    }
+  }
+
+  BuildResult judge(const StageCrew& crew) const {
+    if (const StageBuild* stage = crew.findFailedStage()) {
+      const StepFailure& failure = *stage->failure();
+      BuildResult result;
+      result.exit = plan::Exit::kStepFailed;
+      const std::string tail = progress_.tailOf(failure.vertex);
+      const std::string place =
+          failure.line > 0 ? dockerfile::formatDiagnostic(
+                                 input_.dockerfile, {input_.dockerfile.name, failure.line, 0, failure.line}, failure.message)
+                           : failure.text + ": " + failure.message;
+      result.message = (tail.empty() ? "" : "------\n > " + failure.text + ":\n" + tail + (tail.ends_with('\n') ? "" : "\n") +
+                                                "------\n") +
+                       place;
+      return result;
+    }
+    const auto error = crew.findError();
+    return error ? failed(*error) : BuildResult{};
+  }
+
+  bool needsFiles() const { return hasOutput(options_, Output::Type::kOci) || hasOutput(options_, Output::Type::kDocker); }
+  bool pushes() const { return hasOutput(options_, Output::Type::kRegistry); }
+  /// An image is made unless only its files are wanted.
+  bool needsLayers() const {
+    return needsFiles() || pushes() || options_.outputs.empty() || !options_.metadataFile.empty() ||
+           !options_.imageIdFile.empty();
+  }
+
+  std::vector<oci::Repository> repositories() const {
+    std::vector<oci::Repository> out;
+    if (pushes()) {
+      for (const oci::Reference& tag : parseTags(options_.tags)) {
+        if (std::find(out.begin(), out.end(), tag.repository) == out.end()) {
+          out.push_back(tag.repository);
+        }
+      }
+    }
+    return out;
+  }
+
+  Result<BuildResult> exportAll(StageCrew& crew, ImageCollector& collector) {
+    BuildResult result;
+    const std::string what = pushes() ? "exporting and pushing image" : "exporting image";
+    const int vertex = progress_.begin(what);
+    Status status = exportImage(crew, collector, result);
+    for (const Output& output : options_.outputs) {
+      const bool isTree = output.type == Output::Type::kTar || output.type == Output::Type::kLocal;
+      if (status && isTree) {
+        auto view = crew.stage(plan_.target).view(stop_);
+        status = view ? exportTree(*view, output) : Status(view.error());
+      }
+    }
+    progress_.end(vertex, status ? Progress::End::kDone : Progress::End::kFailed);
+    if (!status) {
+      return std::move(status).error();
+    }
+    return result;
+  }
+
+  Status exportImage(StageCrew& crew, ImageCollector& collector, BuildResult& result) {
+    if (!needsLayers()) {
+      return ok();
+    }
+    std::vector<StageBuild*> chain;
+    for (const int stage : plan::baseChain(plan_, plan_.target)) {
+      chain.push_back(&crew.stage(stage));
+    }
+    TRY(ImageCollector::Layers layers, collector.collect(chain, stop_));
+    const Image image = assembleImage(plan_, std::move(layers.layers), layers.times, formatTime(clock_.now()),
+                                      options_.annotations, options_.dockerFormat);
+    CHECK_OK(collector.push(image, parseTags(options_.tags), stop_));
+    std::vector<std::string> names;
+    for (const oci::Reference& tag : parseTags(options_.tags)) {
+      names.push_back(tag.repository.str() + ":" + tag.tagOrLatest());
+    }
+    for (const Output& output : options_.outputs) {
+      if (output.type == Output::Type::kOci) {
+        CHECK_OK(exportLayout(image, names, output));
+      } else if (output.type == Output::Type::kDocker) {
+        CHECK_OK(exportDockerArchive(image, names, output));
+      }
+    }
+    result.imageDigest = image.digest.str();
+    result.configDigest = image.configDescriptor.digest.str();
+    return saveNotes(image, names);
+  }
+
+  Status saveNotes(const Image& image, const std::vector<std::string>& names) const {
+    if (!options_.imageIdFile.empty()) {
+      CHECK_OK(saveFileAtomically(options_.imageIdFile, image.configDescriptor.digest.str()));
+    }
+    if (options_.metadataFile.empty()) {
+      return ok();
+    }
+    std::string joined;
+    for (const std::string& name : names) {
+      joined += (joined.empty() ? "" : ",") + name;
+    }
+    const Json json{{"containerimage.digest", image.digest.str()},
+                    {"containerimage.config.digest", image.configDescriptor.digest.str()},
+                    {"containerimage.descriptor",
+                     {{"mediaType", image.mediaType}, {"digest", image.digest.str()}, {"size", image.manifest.size()}}},
+                    {"image.name", joined}};
+    return saveFileAtomically(options_.metadataFile, json.dump(2) + "\n");
+  }
+
+  const BuildOptions& options_;
+  Store& store_;
+  http::Transport& transport_;
+  Clock& clock_;
+  Progress& progress_;
+  std::stop_token stop_;
+  registry::Client client_;
+  ImageSources sources_;
+  Contexts contexts_;
+  BuildInput input_;
+  plan::BuildPlan plan_;
+  std::string hosts_;
+  std::string resolv_;
+};
+
+}  // namespace
+
+BuildResult runBuild(const BuildOptions& options, http::Transport& transport, Clock& clock, Progress& progress,
+                     std::stop_token stop) {
+  auto store = Store::open(options.cacheDirectory);
+  if (!store) {
+    return failed(store.error());
+  }
+  return Build(options, *store, transport, clock, progress, std::move(stop)).run();
+}
+
+}  // namespace stagewright::local

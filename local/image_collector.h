@@ -1,0 +1,63 @@
+// Makes the image's layers ready while later steps still run: compressed in the store and, if it is to be pushed, uploaded.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "builder-pod/publish/placement.h"
+#include "builder-pod/publish/upload_queue.h"
+#include "lib/base/clock.h"
+#include "lib/registry/client.h"
+#include "local/image.h"
+#include "local/stage_build.h"
+#include "local/store.h"
+
+namespace stagewright::local {
+
+class ImageCollector {
+ public:
+  /// `repositories`: where to push to; empty: nowhere. `needsBase`: base layers are wanted as files. Borrows everything.
+  ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock,
+                 std::vector<oci::Repository> repositories, bool needsBase, bool dockerFormat,
+                 std::function<ImageSource&(const plan::Base&)> sourceOf);
+
+  /// Begins with the base's layers.
+  void addBase();
+  /// A finished step; steps of stages that the image is not made of are none of its business. Thread-safe.
+  void addStep(StageBuild& stage, int index, int step);
+  /// Waits for everything. The layers in order, and the times of the steps.
+  struct Layers {
+    std::vector<ImageLayer> layers;
+    std::vector<std::string> times;
+  };
+  Result<Layers> collect(const std::vector<StageBuild*>& chain, std::stop_token stop);
+  void requestStop() { queue_.requestStop(); }
+
+  /// Config, manifest and tags into every repository. REQUIRES: collect() succeeded.
+  Status push(const Image& image, const std::vector<oci::Reference>& tags, std::stop_token stop);
+
+ private:
+  bool isInChain(int stage) const;
+  publish::UploadResult placeBase(const oci::Descriptor& layer, std::stop_token stop);
+  publish::UploadResult placeStep(StageBuild& stage, int step, std::stop_token stop);
+  Result<BlobRecord> blobOf(StageBuild& stage, int step, std::stop_token stop);
+  Status uploadFile(const oci::Repository& repository, const BlobRecord& blob, std::stop_token stop);
+  Status fetchBase(const oci::Descriptor& layer, std::stop_token stop);
+
+  const plan::BuildPlan& plan_;
+  Store& store_;
+  registry::Client& client_;
+  Clock& clock_;
+  std::vector<oci::Repository> repositories_;
+  bool needsBase_;
+  bool dockerFormat_;
+  std::function<ImageSource&(const plan::Base&)> sourceOf_;
+  std::vector<int> chain_;
+  Guarded<std::map<std::string, BlobRecord>> blobs_;  ///< by name of the task
+  publish::UploadQueue queue_;                        ///< last: its threads use everything above
+};
+
+}  // namespace stagewright::local

@@ -1,0 +1,101 @@
+// One stage of a local build: every step from the cache or run anew.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "lib/base/clock.h"
+#include "lib/layer/tree.h"
+#include "lib/plan/plan.h"
+#include "local/contexts.h"
+#include "local/image_source.h"
+#include "local/options.h"
+#include "local/progress.h"
+#include "local/runtime.h"
+#include "local/store.h"
+#include "local/view.h"
+
+namespace stagewright::local {
+
+class StageBuild;
+
+/// What the stages of a build share. Borrows everything.
+struct BuildScope {
+  const BuildOptions& options;
+  const plan::BuildPlan& plan;
+  Store& store;
+  Progress& progress;
+  Contexts& contexts;
+  Clock& clock;
+  /// Where the image of a base lives.
+  std::function<ImageSource&(const plan::Base&)> sourceOf;
+  /// Waits until that stage is done. kCancelled if it failed.
+  std::function<Result<StageBuild*>(int stage)> await;
+  /// A finished step of a stage, as soon as it is there.
+  std::function<void(StageBuild&, int step)> onStep;
+  /// What ADD fetched: a file or a directory.
+  std::function<Result<std::string>(int fetchIndex)> fetched;
+  std::string hostsFile;
+  std::string resolvFile;
+};
+
+/// Why a step failed, for people.
+struct StepFailure {
+  int vertex = 0;
+  std::string text;     ///< of the step
+  int line = 0;
+  std::string message;
+};
+
+/// Single-threaded while it builds; what is marked so may be asked by other threads afterwards.
+class StageBuild {
+ public:
+  StageBuild(const BuildScope& scope, int stage)
+      : scope_(scope), stage_(scope.plan.stages[static_cast<std::size_t>(stage)]) {}
+
+  /// kInvalid: a step failed, and failure() is set; other codes are the builder's.
+  Status run(std::stop_token stop);
+
+  const std::optional<StepFailure>& failure() const { return failure_; }
+  const std::string& key() const { return key_; }
+  const std::vector<std::string>& keys() const { return keys_; }
+  const std::vector<StepRecord>& records() const { return records_; }
+
+  /// All layers below step `step` (the base's first), unpacking the base if need be. Thread-safe once steps are finished.
+  Result<LayerDirectories> layersBefore(int step, std::stop_token stop);
+  Result<LayerDirectories> layers(std::stop_token stop) { return layersBefore(static_cast<int>(records_.size()), stop); }
+  /// The finished tree, read-only, mounted once. Thread-safe once run() has returned.
+  Result<std::string> view(std::stop_token stop);
+
+ private:
+  Result<LayerDirectories> base(std::stop_token stop);
+  Status runStep(int index, std::stop_token stop);
+  Result<std::string> keyOf(const plan::Step& step);
+  Status addSources(Sha256& hash, const plan::CopyStep& copy);
+  Status addMounts(Sha256& hash, const plan::RunStep& run);
+  bool takeFromCache(const std::string& key, const std::string& name);
+  Status execute(const plan::Step& step, const std::string& key, int vertex, std::stop_token stop);
+  Status executeRun(WorkTree& tree, const plan::RunStep& run, int vertex, std::stop_token stop);
+  Status executeCopy(WorkTree& tree, const plan::CopyStep& copy, std::stop_token stop);
+  Status copySource(layer::Tree& tree, const plan::CopyStep& copy, const plan::CopySource& source, std::stop_token stop);
+  Status copyFetched(layer::Tree& tree, const plan::CopyStep& copy, const plan::CopySource& source);
+  Status executeWorkdir(WorkTree& tree, const plan::WorkdirStep& workdir);
+  std::string nameOf(int index) const;
+
+  const BuildScope& scope_;
+  const plan::Stage& stage_;
+  std::string key_;
+  std::vector<std::string> keys_;
+  std::vector<StepRecord> records_;
+  std::optional<StepFailure> failure_;
+  std::mutex mutex_;  ///< guards what is below
+  std::optional<LayerDirectories> base_;
+  std::optional<View> view_;
+};
+
+}  // namespace stagewright::local

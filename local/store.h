@@ -1,0 +1,107 @@
+// The local store: unpacked base layers, layers of finished steps, compressed blobs, cache mounts.
+//
+//   <root>/bases/<chain id>/           one base layer as an overlay's lower directory
+//   <root>/layers/<id>/fs              one step's upper directory; never changed, never moved
+//   <root>/steps/<key>.json            which layer a step made last, and what is known of it
+//   <root>/blobs/<sha256>              compressed layers
+//   <root>/images/<sha256>.json        what a registry said about an image: manifest and config
+//   <root>/caches/<sha256>/            RUN --mount=type=cache
+//   <root>/files/<sha256>              digests of a context's files
+//   <root>/tmp/<pid>-<random>/         of a running build
+//
+// Everything is made in tmp and renamed into place, so that builds beside each other see whole things only. What is here was
+// written without syncs: entries of an earlier boot of the machine count as absent.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "lib/base/error.h"
+#include "lib/base/fd.h"
+#include "lib/oci/digest.h"
+#include "lib/oci/manifest.h"
+
+namespace stagewright::local {
+
+/// A compressed layer.
+struct BlobRecord {
+  oci::Digest digest;
+  oci::Digest diffId;
+  std::int64_t size = 0;
+
+  bool operator==(const BlobRecord&) const = default;
+};
+
+struct StepRecord {
+  std::string layer;                ///< id
+  std::string created;              ///< RFC 3339: when the step ended
+  std::optional<BlobRecord> blob;   ///< absent until somebody needed it
+};
+
+/// Thread-safe.
+class Store {
+ public:
+  /// Makes what is missing and removes what killed builds left.
+  static Result<Store> open(const std::string& root);
+  Store(Store&&) = default;
+  ~Store();
+
+  /// A directory of this build alone; removed with the store object.
+  const std::string& scratch() const { return scratch_; }
+  /// A new empty directory below scratch().
+  Result<std::string> makeScratchDirectory(const std::string& name);
+
+  std::string basePath(const std::string& chainId) const;
+  std::string baseFiles(const std::string& chainId) const { return basePath(chainId) + "/fs"; }
+  std::string layerFiles(const std::string& id) const { return root_ + "/layers/" + id + "/fs"; }
+  /// An empty directory that nobody changes.
+  std::string emptyDirectory() const { return root_ + "/empty"; }
+  std::string blobPath(const oci::Digest& digest) const { return root_ + "/blobs/" + std::string(digest.hex()); }
+  std::string cachePath(const std::string& id) const;
+  std::string imagePath(const std::string& name) const;
+  std::string filesPath(const std::string& context) const;
+
+  bool hasBase(const std::string& chainId) const;
+  std::optional<StepRecord> findStep(const std::string& key) const;
+  /// Moves the finished directory `made` (with `fs` in it) among the layers; the id it has there.
+  Result<std::string> keepLayer(const std::string& made) const;
+  Status saveStep(const std::string& key, const StepRecord& record) const;
+  Status saveBase(const std::string& chainId, const std::string& made) const;
+
+  /// Held by one thread of this process per name.
+  class Claim {
+   public:
+    Claim(Store& store, std::string name);
+    ~Claim();
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+
+   private:
+    Store& store_;
+    std::string name_;
+  };
+
+ private:
+  struct Claims {
+    std::mutex mutex;  ///< guards `held`; a condition needs it bare
+    std::condition_variable changed;
+    std::set<std::string> held;
+  };
+
+  explicit Store(std::string root) : root_(std::move(root)), claims_(std::make_unique<Claims>()) {}
+  Status prepare();
+  void removeLeftovers() const;
+  std::string stepPath(const std::string& key) const { return root_ + "/steps/" + key + ".json"; }
+
+  std::string root_;
+  std::string scratch_;
+  std::string boot_;
+  Fd lock_;  ///< of scratch_, held while we live
+  std::unique_ptr<Claims> claims_;
+};
+
+}  // namespace stagewright::local
