@@ -198,7 +198,8 @@ bool isSameChild(const Json& existing, const Json& wanted) {
     }
   }
   const Json labels = at(existing, "/metadata/labels");
-  for (const auto& [key, value] : at(wanted, "/metadata/labels").items()) {
+  const Json wantedLabels = at(wanted, "/metadata/labels");
+  for (const auto& [key, value] : wantedLabels.items()) {
     if (!labels.is_object() || labels.value(key, Json()) != value) {
       return false;
     }
