@@ -68,6 +68,25 @@ EnvironmentList makeGlobalArguments(const ParsedFile& file, const CheckInputs& i
   return out;
 }
 
+StageChecker::StageChecker(const ParsedFile& file, const CheckInputs& inputs,
+                           const EnvironmentList& globals, CheckSink& sink)
+    : file_(file), inputs_(inputs), globals_(globals), sink_(sink) {
+  for (const Stage& stage : file_.stages) {
+    if (!stage.name.empty()) {
+      stagesByName_[stage.name].push_back(stage.index);
+    }
+  }
+}
+
+std::optional<int> StageChecker::stageBefore(const std::string& name, int before) const {
+  const auto found = stagesByName_.find(name);
+  if (found == stagesByName_.end()) {
+    return std::nullopt;
+  }
+  const auto after = std::lower_bound(found->second.begin(), found->second.end(), before);
+  return after == found->second.begin() ? std::nullopt : std::optional<int>(*std::prev(after));
+}
+
 void StageChecker::run() {
   const std::set<int> counted = countedStages();
   for (const Stage& stage : file_.stages) {
@@ -107,14 +126,14 @@ void StageChecker::addNeeded(int index, std::set<int>& counted) const {
         open.push_back(*other);
       }
     };
-    need(findBaseStage(file_, expandedBase(stage), at));
+    need(stageBefore(expandedBase(stage), at));
     for (const Instruction& instruction : stage.instructions) {
       if (const Copy* copy = instruction.as<Copy>(); copy != nullptr && !copy->from.empty()) {
         need(findStage(file_, copy->from));
       }
       if (const Run* run = instruction.as<Run>()) {
         for (const MountFlag& mount : run->mounts) {
-          need(findBaseStage(file_, lower(mount.from), static_cast<int>(file_.stages.size())));
+          need(stageBefore(lower(mount.from), static_cast<int>(file_.stages.size())));
         }
       }
     }
@@ -141,7 +160,7 @@ void StageChecker::checkFrom(const Stage& stage) {
 
 void StageChecker::checkFromWord(const Stage& stage, const std::string& word) {
   const Result<Expansion> expansion = expandWord(word, globals_, file_.directives.escape);
-  if (!expansion) {
+  if (!expansion || expansion->variables.unset.empty()) {
     return;
   }
   EnvironmentList known = globals_;
@@ -219,7 +238,7 @@ void StageChecker::useImage(const Stage& stage, const std::string& base, StageFa
 StageFacts StageChecker::startOf(const Stage& stage, std::vector<std::string>& triggers) {
   StageFacts facts;
   const std::string base = expandedBase(stage);
-  if (const std::optional<int> parent = findBaseStage(file_, base, stage.index)) {
+  if (const std::optional<int> parent = stageBefore(base, stage.index)) {
     facts = done_[*parent];
     for (const Instruction& instruction :
          file_.stages[static_cast<std::size_t>(*parent)].instructions) {

@@ -37,8 +37,7 @@ EnvironmentList makeGlobalArguments(const ParsedFile& file, const CheckInputs& i
 class StageChecker {
  public:
   StageChecker(const ParsedFile& file, const CheckInputs& inputs, const EnvironmentList& globals,
-               CheckSink& sink)
-      : file_(file), inputs_(inputs), globals_(globals), sink_(sink) {}
+               CheckSink& sink);
 
   /// Checks all stages that count, in the order of the file.
   void run();
@@ -59,6 +58,8 @@ class StageChecker {
   std::set<int> countedStages() const;
   void addNeeded(int index, std::set<int>& counted) const;
   std::string expandedBase(const Stage& stage) const;
+  /// findBaseStage() without a scan of all stages.
+  std::optional<int> stageBefore(const std::string& name, int before) const;
   bool isNamedContext(const std::string& name) const;
   void checkFrom(const Stage& stage);
   void checkFromWord(const Stage& stage, const std::string& word);
@@ -85,6 +86,7 @@ class StageChecker {
   const CheckInputs& inputs_;
   const EnvironmentList& globals_;
   CheckSink& sink_;
+  std::map<std::string, std::vector<int>> stagesByName_;
   std::map<int, StageFacts> done_;
 };
 

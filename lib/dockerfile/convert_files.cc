@@ -1,24 +1,20 @@
 #include "lib/dockerfile/convert_files.h"
 
+#include <unordered_map>
+
 #include "lib/dockerfile/flags.h"
 #include "lib/dockerfile/shell_lexer.h"
 
 namespace stagewright::dockerfile {
 namespace {
 
-/// The content of a here-document source is found by name: of two with one name the last counts
-/// (§3.1).
-Heredoc sourceHeredoc(Heredoc opened, const std::vector<Heredoc>& read) {
-  for (const Heredoc& heredoc : read) {
-    if (heredoc.name == opened.name) {
-      opened.content = heredoc.content;
-    }
-  }
-  return opened;
-}
-
 /// Fills sources, contents and destination.
 Parsed<void> readTransfer(const SyntaxNode& node, const std::string& name, Transfer& transfer) {
+  // The content is found by name: of two here-documents with one name the last counts (§3.1).
+  std::unordered_map<std::string_view, std::string_view> contents;
+  for (const Heredoc& heredoc : node.heredocs) {
+    contents[heredoc.name] = heredoc.content;
+  }
   for (std::size_t i = 0; i < node.words.size(); ++i) {
     std::optional<Heredoc> heredoc = parseHeredocWord(node.words[i]);
     if (i + 1 == node.words.size()) {
@@ -28,7 +24,8 @@ Parsed<void> readTransfer(const SyntaxNode& node, const std::string& name, Trans
       }
       transfer.destination = node.words[i];
     } else if (heredoc) {
-      transfer.contents.push_back(sourceHeredoc(std::move(*heredoc), node.heredocs));
+      heredoc->content = contents[heredoc->name];
+      transfer.contents.push_back(std::move(*heredoc));
     } else {
       transfer.sources.push_back(node.words[i]);
     }
