@@ -57,7 +57,7 @@ prefixed() { sed -u "s/^/${SW_DIM}[$1]${SW_OFF} /" >&2; }
 build_and_start() {
   local cpp_pid
   timed "packages" "$root/scripts/build.sh" --packages-only
-  apt_install jq
+  apt_install jq bsdextrautils
   say "Building the programs (C++) and, beside it, the cluster"
   ("$root/scripts/build.sh" --no-install 2>&1 | prefixed "c++") &
   cpp_pid=$!
@@ -125,7 +125,7 @@ install_operator() {
   [[ -z $context ]] || settings+=(--set "images.pullSecrets[0].name=push")
   make_namespace "$system_namespace" restricted
   helm upgrade --install stagewright "$root/helm/stagewright" --namespace "$system_namespace" \
-    "${settings[@]}" --wait --timeout 3m >"$scratch/helm.log" 2>&1 ||
+    "${settings[@]}" --take-ownership --wait --timeout 3m >"$scratch/helm.log" 2>&1 ||
     { cat "$scratch/helm.log" >&2; kubectl -n "$system_namespace" get pods >&2; die "helm could not install the operator"; }
   kubectl wait --for=condition=Established crd/imagebuilds.build.stagewright.dev --timeout=30s >/dev/null
 }
