@@ -1,6 +1,6 @@
 // Typed instructions of a Dockerfile, before variables are expanded (expand.h does that).
-// Section numbers (§) are those of docs/dockerfile-language reference, which follows BuildKit's
-// frontend 1.26.
+// Section numbers (§) in this folder are those of the Dockerfile language reference, which follows
+// BuildKit's frontend 1.26.
 #pragma once
 
 #include <cstdint>

@@ -267,6 +267,14 @@ TEST(CheckFile, ShowsWhereADirectiveIsWrong) {
             "hint: skip, error and experimental are known");
 }
 
+TEST(CheckFile, ManyStagesTakeLinearTime) {
+  std::string text;
+  for (int i = 0; i < 50000; ++i) {
+    text += "FROM a\n";
+  }
+  EXPECT_EQ(findings(text, CheckInputs()), Lines());
+}
+
 TEST(CheckRules, AreTwentyTwoWithPages) {
   EXPECT_EQ(checkRules().size(), 22U);
   EXPECT_EQ(checkUrl("UndefinedVar"), "docs/checks.md#undefined-var");
