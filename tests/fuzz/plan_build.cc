@@ -1,6 +1,6 @@
 // Any bytes as Dockerfile: planning ends in a plan or in kInvalid, and every plan survives being
-// written and read. The first byte chooses target, platform and build arguments; a base image with
-// triggers is always at hand.
+// written and read. The last byte chooses target, platform and build arguments (a newline chooses
+// nothing); the base images have triggers.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
