@@ -1,4 +1,5 @@
-// stagewright-builder: the program of the builder image. Prepare and publish run it, each in a pod of its own.
+// stagewright-builder: the program of the builder image. Prepare and publish run it, each in a pod
+// of its own.
 #include <cstdio>
 #include <exception>
 #include <string_view>
@@ -32,7 +33,8 @@ int runCommand(std::string_view command) {
 int main(int argc, char** argv) {
   try {
     return runCommand(argc == 2 ? argv[1] : "");
-  } catch (const std::exception& bug) {  // a bug or no memory: the operator retries it as infrastructure
+  } catch (
+      const std::exception& bug) {  // a bug or no memory: the operator retries it as infrastructure
     stagewright::log::error("unexpected exception", {{"error", bug.what()}});
     return static_cast<int>(stagewright::plan::Exit::kInternal);
   }

@@ -12,18 +12,21 @@ const Option* findOption(const std::vector<Option>& table, std::string_view name
   if (name == "-h" || name == kHelp.name) {
     return &kHelp;
   }
-  auto it = std::find_if(table.begin(), table.end(), [&](const Option& o) { return o.name == name; });
+  auto it =
+      std::find_if(table.begin(), table.end(), [&](const Option& o) { return o.name == name; });
   return it == table.end() ? nullptr : &*it;
 }
 
 }  // namespace
 
-Result<Arguments> Arguments::parse(const std::vector<std::string>& args, const std::vector<Option>& table) {
+Result<Arguments> Arguments::parse(const std::vector<std::string>& args,
+                                   const std::vector<Option>& table) {
   Arguments out;
   for (std::size_t i = 0; i < args.size(); ++i) {
     const std::string& arg = args[i];
     if (arg == "--") {
-      out.positional_.insert(out.positional_.end(), args.begin() + static_cast<std::ptrdiff_t>(i) + 1, args.end());
+      out.positional_.insert(out.positional_.end(),
+                             args.begin() + static_cast<std::ptrdiff_t>(i) + 1, args.end());
       break;
     }
     if (arg.size() < 2 || arg[0] != '-') {
@@ -67,7 +70,8 @@ std::string Arguments::last(std::string_view name, std::string fallback) const {
 std::string describeOptions(const std::vector<Option>& table) {
   std::string text;
   for (const Option& option : table) {
-    std::string left = "  " + std::string(option.name) + (option.value.empty() ? "" : " ") + std::string(option.value);
+    std::string left = "  " + std::string(option.name) + (option.value.empty() ? "" : " ") +
+                       std::string(option.value);
     left.resize(std::max<std::size_t>(left.size() + 2, 30), ' ');
     text += left + std::string(option.help) + "\n";
   }

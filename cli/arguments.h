@@ -23,9 +23,10 @@ class Arguments {
     std::string value;
   };
 
-  /// `--name value`, `--name=value`; `--` ends the options. kInvalid names an option that is unknown, lacks its value or
-  /// has one too many. --help and -h are known to every table.
-  static Result<Arguments> parse(const std::vector<std::string>& args, const std::vector<Option>& table);
+  /// `--name value`, `--name=value`; `--` ends the options. kInvalid names an option that is
+  /// unknown, lacks its value or has one too many. --help and -h are known to every table.
+  static Result<Arguments> parse(const std::vector<std::string>& args,
+                                 const std::vector<Option>& table);
 
   bool has(std::string_view name) const { return last(name).has_value(); }
   /// The last one counts.

@@ -16,7 +16,8 @@ namespace stagewright::cli {
 
 namespace {
 
-constexpr char kCreated[] = "1970-01-01T00:00:00Z";  // the time of packing is no property of the content
+constexpr char kCreated[] =
+    "1970-01-01T00:00:00Z";  // the time of packing is no property of the content
 constexpr int kThreads = 2;
 
 std::pair<std::string, std::string> splitAtColon(const std::string& text) {
@@ -38,7 +39,9 @@ Status addTree(const std::string& value, ImageContent& content) {
 Status addProgram(const std::string& value, ImageContent& content) {
   auto [source, destination] = splitAtColon(value);
   if (destination.empty()) {
-    destination = source.starts_with("/usr/") ? source : "/usr/bin/" + std::filesystem::path(source).filename().string();
+    destination = source.starts_with("/usr/")
+                      ? source
+                      : "/usr/bin/" + std::filesystem::path(source).filename().string();
   }
   return content.addProgram(source, destination);
 }
@@ -143,8 +146,8 @@ Result<oci::Descriptor> compressFile(const std::string& from, const std::string&
   if (!in || !out) {
     return systemError("open", to, errno);
   }
-  auto compressor =
-      compress::Compressor::make(compress::Format::kGzip, compress::readerOf(in.get(), from), kThreads);
+  auto compressor = compress::Compressor::make(compress::Format::kGzip,
+                                               compress::readerOf(in.get(), from), kThreads);
   while (true) {
     TRY(std::string_view piece, compressor->next());
     if (piece.empty()) {
@@ -164,7 +167,8 @@ Result<oci::Descriptor> compressFile(const std::string& from, const std::string&
 const std::vector<Option>& contentOptions() {
   static const std::vector<Option> kOptions = {
       {"--add", "SRC[:DST]", "a file, link or directory; DST is absolute, default SRC's own path"},
-      {"--binary", "SRC[:DST]", "a program with the shared libraries it needs; default /usr/bin/<name>"},
+      {"--binary", "SRC[:DST]",
+       "a program with the shared libraries it needs; default /usr/bin/<name>"},
       {"--directory", "DST[:MODE]", "an empty directory, as /tmp:1777"},
       {"--ca-certificates", "", "the system's certificate authorities"},
       {"--layer", "", "begin another layer with what follows"},

@@ -16,15 +16,15 @@ namespace stagewright::cli {
 const std::vector<Option>& contentOptions();
 
 struct BuiltImage {
-  std::string config;                    ///< bytes
-  std::string manifest;                  ///< bytes
+  std::string config;    ///< bytes
+  std::string manifest;  ///< bytes
   oci::Manifest parsed;
-  std::vector<std::string> layerFiles;   ///< compressed, same order as the manifest's layers
+  std::vector<std::string> layerFiles;  ///< compressed, same order as the manifest's layers
   oci::Digest digest() const { return oci::Digest::ofBytes(manifest); }
 };
 
-/// Equal options and files give equal bytes, whenever and wherever. At least one layer, if an empty one: runtimes refuse
-/// images without.
+/// Equal options and files give equal bytes, whenever and wherever. At least one layer, if an empty
+/// one: runtimes refuse images without.
 Result<BuiltImage> buildImage(const Arguments& arguments, const WorkDirectory& work);
 
 }  // namespace stagewright::cli

@@ -25,7 +25,8 @@ void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), s
 
 Result<oci::Reference> readReference(const Arguments& arguments) {
   if (arguments.positional().size() != 1) {
-    return invalid("expected one image reference, got " + std::to_string(arguments.positional().size()));
+    return invalid("expected one image reference, got " +
+                   std::to_string(arguments.positional().size()));
   }
   return oci::parseReference(arguments.positional()[0]);
 }
@@ -69,8 +70,10 @@ Status inspect(const Arguments& arguments) {
   TRY(oci::Platform platform, readPlatform(arguments));
   TRY(RegistryAccess access, makeRegistryAccess(arguments, reference));
   TRY(InspectedImage inspected, fetchInspection(reference, platform, *access.client));
-  print(arguments.has("--json") ? makeInspectionJson(inspected).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-                                : makeInspectionText(inspected));
+  print(arguments.has("--json")
+            ? makeInspectionJson(inspected).dump(2, ' ', false, Json::error_handler_t::replace) +
+                  "\n"
+            : makeInspectionText(inspected));
   return ok();
 }
 
@@ -111,7 +114,8 @@ const std::vector<Verb>& verbs() {
   static const std::vector<Verb> kVerbs = {
       {"push", "[options] NAME:TAG", "make an image out of files and push it; prints its reference",
        together(contentOptions(), registryOptions()), push},
-      {"pack", "[options] -o FILE.tar [NAME:TAG]", "the same into an OCI archive; prints its digest",
+      {"pack", "[options] -o FILE.tar [NAME:TAG]",
+       "the same into an OCI archive; prints its digest",
        together({{"-o", "FILE.tar", "where it goes"}}, contentOptions()), pack},
       {"inspect", "[options] REFERENCE", "manifest, sizes and config",
        together({{"--json", "", "everything, as JSON"}, platform}, registryOptions()), inspect},
@@ -129,7 +133,8 @@ const std::vector<Verb>& verbs() {
 void printUsage(std::FILE* to) {
   std::fputs("usage: stagewright image VERB [options]\n\n", to);
   for (const Verb& verb : verbs()) {
-    std::fprintf(to, "  %-9s %s\n", std::string(verb.name).c_str(), std::string(verb.summary).c_str());
+    std::fprintf(to, "  %-9s %s\n", std::string(verb.name).c_str(),
+                 std::string(verb.summary).c_str());
   }
   std::fputs("\n`stagewright image VERB --help` lists the options.\n", to);
 }
@@ -142,8 +147,8 @@ int runVerb(const Verb& verb, const std::vector<std::string>& args) {
     return kUsageError;
   }
   if (arguments->has("--help")) {
-    print("usage: " + name + " " + std::string(verb.usage) + "\n\n" + std::string(verb.summary) + "\n\n" +
-          describeOptions(verb.options));
+    print("usage: " + name + " " + std::string(verb.usage) + "\n\n" + std::string(verb.summary) +
+          "\n\n" + describeOptions(verb.options));
     return kSuccess;
   }
   if (const Status done = verb.run(*arguments); !done) {

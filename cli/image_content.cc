@@ -34,7 +34,8 @@ Status copyData(const std::string& source, std::int64_t size, layer::TarWriter& 
   layer::FileSource file(fd.get(), source);
   std::string buffer(256 * 1024, '\0');
   while (size > 0) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::int64_t>(size, static_cast<std::int64_t>(buffer.size())));
+    const auto wanted = static_cast<std::size_t>(
+        std::min<std::int64_t>(size, static_cast<std::int64_t>(buffer.size())));
     TRY(std::size_t n, file.read(buffer.data(), wanted));
     if (n == 0) {
       return conflict(source + " became shorter while it was read");
@@ -48,7 +49,8 @@ Status copyData(const std::string& source, std::int64_t size, layer::TarWriter& 
 }  // namespace
 
 Status ImageContent::addParents(const std::string& path) {
-  for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+  for (std::size_t slash = path.find('/'); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
     CHECK_OK(addDirectory("/" + path.substr(0, slash), 0));
   }
   return ok();
@@ -120,7 +122,8 @@ Status ImageContent::addTree(const std::string& source, const std::string& desti
   return error ? Status(systemError("read directory", source, error.value())) : ok();
 }
 
-/// /lib/x86_64-linux-gnu/libc.so.6 goes to usr/lib/x86_64-linux-gnu/libc.so.6, and /lib becomes a link to usr/lib.
+/// /lib/x86_64-linux-gnu/libc.so.6 goes to usr/lib/x86_64-linux-gnu/libc.so.6, and /lib becomes a
+/// link to usr/lib.
 Status ImageContent::addLibrary(const std::string& path) {
   std::error_code error;
   const fs::path directory = fs::canonical(fs::path(path).parent_path(), error);
@@ -138,7 +141,8 @@ Status ImageContent::addProgram(const std::string& source, const std::string& de
   TRY(std::string path, imagePath(destination));
   CHECK_OK(addFile(source, path));
   std::error_code error;
-  TRY(std::vector<std::string> libraries, findSharedLibraries(fs::absolute(source, error).string()));
+  TRY(std::vector<std::string> libraries,
+      findSharedLibraries(fs::absolute(source, error).string()));
   for (const std::string& library : libraries) {
     CHECK_OK(addLibrary(library));
   }
@@ -148,7 +152,8 @@ Status ImageContent::addProgram(const std::string& source, const std::string& de
 Status ImageContent::addCaCertificates() {
   Status added = addFile(std::string(kCaBundle), std::string(kCaBundle.substr(1)));
   if (!added && added.error().code == Code::kNotFound) {
-    return notFound(std::string(kCaBundle) + " does not exist; install the package ca-certificates");
+    return notFound(std::string(kCaBundle) +
+                    " does not exist; install the package ca-certificates");
   }
   return added;
 }

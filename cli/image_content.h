@@ -1,4 +1,5 @@
-// What goes into a layer: files of this machine under the paths they get, in a form that does not depend on the machine.
+// What goes into a layer: files of this machine under the paths they get, in a form that does not
+// depend on the machine.
 #pragma once
 
 #include <map>
@@ -11,14 +12,15 @@
 
 namespace stagewright::cli {
 
-/// Everything belongs to root and has time 0; files have mode 0755 if somebody may execute them, else 0644;
-/// directories 0755 unless addDirectory() says otherwise.
+/// Everything belongs to root and has time 0; files have mode 0755 if somebody may execute them,
+/// else 0644; directories 0755 unless addDirectory() says otherwise.
 class ImageContent {
  public:
   /// A file, a link, or a directory with all below it, at `destination` (absolute).
   Status addTree(const std::string& source, const std::string& destination);
-  /// A program and the shared libraries it needs. Libraries keep the directory they are really in; where the machine
-  /// reaches it by a link at the root (/lib, /lib64), the image gets that link too.
+  /// A program and the shared libraries it needs. Libraries keep the directory they are really in;
+  /// where the machine reaches it by a link at the root (/lib, /lib64), the image gets that link
+  /// too.
   Status addProgram(const std::string& source, const std::string& destination);
   Status addDirectory(const std::string& destination, unsigned mode);
   Status addCaCertificates();

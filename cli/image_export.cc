@@ -28,21 +28,24 @@ class LayerFile final : public layer::ByteSource {
     }
     return std::make_unique<LayerFile>(std::move(fd), path);
   }
-  Result<std::size_t> read(char* buffer, std::size_t size) override { return decompressor_.read(buffer, size); }
+  Result<std::size_t> read(char* buffer, std::size_t size) override {
+    return decompressor_.read(buffer, size);
+  }
 
  private:
   Fd fd_;
   compress::Decompressor decompressor_;
 };
 
-Status fetchLayer(registry::Client& client, const oci::Repository& repository, const oci::Descriptor& layer,
-                  const std::string& path) {
+Status fetchLayer(registry::Client& client, const oci::Repository& repository,
+                  const oci::Descriptor& layer, const std::string& path) {
   const Fd out(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!out) {
     return systemError("open", path, errno);
   }
-  return client.fetchBlob(
-      repository, layer, [&](std::string_view bytes) { return writeAll(out.get(), bytes, path); }, {});
+  return client.fetchBlob(repository, layer,
+                          [&](std::string_view bytes) { return writeAll(out.get(), bytes, path); },
+                          {});
 }
 
 /// Applies a layer, hashing all of the tar on the way: its diffId must be right.
@@ -52,14 +55,16 @@ Status applyLayer(const std::string& path, const oci::Digest& diffId, ImageTree&
   CHECK_OK(tree.apply(hashing));
   CHECK_OK(hashing.drain());
   const std::string hex = hashing.sha256Hex();
-  return hex == diffId.hex() ? ok() : Status(invalid("layer has diffId sha256:" + hex + ", its config says " + diffId.str()));
+  return hex == diffId.hex() ? ok()
+                             : Status(invalid("layer has diffId sha256:" + hex +
+                                              ", its config says " + diffId.str()));
 }
 
 /// All names of each regular file, by the place of its data.
 using Places = std::map<std::pair<int, int>, std::vector<std::string>>;
 
-Status writeFiles(const std::string& path, int layerIndex, const ImageTree& tree, const Places& places,
-                  layer::TarWriter& tar) {
+Status writeFiles(const std::string& path, int layerIndex, const ImageTree& tree,
+                  const Places& places, layer::TarWriter& tar) {
   TRY(auto file, LayerFile::open(path));
   layer::TarReader reader(*file);
   std::string buffer(256 * 1024, '\0');
@@ -114,8 +119,8 @@ Result<ExportedImage> fetchTree(const oci::Reference& reference, const oci::Plat
   TRY(registry::ResolvedImage image, client.resolveImage(reference, platform, {}));
   TRY(oci::ImageConfig config, client.fetchConfig(reference.repository, image.manifest, {}));
   if (config.diffIds.size() != image.manifest.layers.size()) {
-    return invalid("the image has " + std::to_string(image.manifest.layers.size()) + " layers and " +
-                   std::to_string(config.diffIds.size()) + " diffIds");
+    return invalid("the image has " + std::to_string(image.manifest.layers.size()) +
+                   " layers and " + std::to_string(config.diffIds.size()) + " diffIds");
   }
   ExportedImage exported;
   for (std::size_t i = 0; i < config.diffIds.size(); ++i) {

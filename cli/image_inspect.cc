@@ -41,8 +41,8 @@ std::string formatBytes(std::int64_t bytes) {
   return text;
 }
 
-Result<InspectedImage> fetchInspection(const oci::Reference& reference, const oci::Platform& platform,
-                                       registry::Client& client) {
+Result<InspectedImage> fetchInspection(const oci::Reference& reference,
+                                       const oci::Platform& platform, registry::Client& client) {
   InspectedImage inspected;
   inspected.reference = reference;
   TRY(inspected.image, client.resolveImage(reference, platform, {}));

@@ -20,10 +20,10 @@ struct InspectedImage {
   std::int64_t sizeBytes() const;
 };
 
-Result<InspectedImage> fetchInspection(const oci::Reference& reference, const oci::Platform& platform,
-                                       registry::Client& client);
+Result<InspectedImage> fetchInspection(const oci::Reference& reference,
+                                       const oci::Platform& platform, registry::Client& client);
 
-/// {"reference","repository","tag","digest","mediaType","platform","sizeBytes","layers":[…],"config":{…}}
+/// reference, repository, tag, digest, mediaType, platform, sizeBytes, layers, config (as the registry has it).
 Json makeInspectionJson(const InspectedImage& inspected);
 /// Aligned lines.
 std::string makeInspectionText(const InspectedImage& inspected);

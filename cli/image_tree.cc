@@ -84,8 +84,7 @@ void ImageTree::remove(const std::string& path) {
   removeBelow(path);
 }
 
-Status ImageTree::addEntry(layer::TarEntry entry, std::string sha256, int position,
-                           Files& added) {
+Status ImageTree::addEntry(layer::TarEntry entry, std::string sha256, int position, Files& added) {
   TRY(std::string path, layer::cleanEntryName(entry.name));
   if (path.empty()) {
     return ok();  // the root itself
@@ -95,7 +94,8 @@ Status ImageTree::addEntry(layer::TarEntry entry, std::string sha256, int positi
     auto it = added.find(target);
     auto lower = files_.find(target);
     if (it == added.end() && lower == files_.end()) {
-      return invalid("hard link " + stagewright::quoted(path) + " to " + stagewright::quoted(target) + ", which does not exist");
+      return invalid("hard link " + stagewright::quoted(path) + " to " +
+                     stagewright::quoted(target) + ", which does not exist");
     }
     added[path] = it != added.end() ? it->second : lower->second;
     return ok();
@@ -165,9 +165,10 @@ std::string listTree(const ImageTree& tree) {
     } else if (auto [first, isFirst] = firstNames.try_emplace(file.get(), path); !isFirst) {
       link = escaped(first->second);
     }
-    text += escaped(path) + "\t" + typeName(entry.type) + "\t" + mode + "\t" + std::to_string(entry.uid) + "\t" +
-            std::to_string(entry.gid) + "\t" + std::to_string(entry.size) + "\t" +
-            (file->sha256.empty() ? "-" : file->sha256) + "\t" + link;
+    text += escaped(path) + "\t" + typeName(entry.type) + "\t" + mode + "\t" +
+            std::to_string(entry.uid) + "\t" + std::to_string(entry.gid) + "\t" +
+            std::to_string(entry.size) + "\t" + (file->sha256.empty() ? "-" : file->sha256) + "\t" +
+            link;
     for (const auto& [key, value] : entry.xattrs) {
       text += "\t" + escaped(key) + "=" + toHex(value);
     }

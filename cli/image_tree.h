@@ -21,11 +21,12 @@ struct TreeFile {
   int position = 0;       ///< and as which entry of that layer's archive
 };
 
-/// Applies layers in order, as the image specification has it: whiteouts and opaque directories act on lower layers
-/// only, whatever their place in the archive.
+/// Applies layers in order, as the image specification has it: whiteouts and opaque directories act
+/// on lower layers only, whatever their place in the archive.
 class ImageTree {
  public:
-  using Files = std::map<std::string, std::shared_ptr<TreeFile>>;  ///< shared by all names of a file
+  using Files =
+      std::map<std::string, std::shared_ptr<TreeFile>>;  ///< shared by all names of a file
 
   /// Reads one uncompressed layer. kInvalid for a broken archive or a name that leads out.
   Status apply(layer::ByteSource& tar);
@@ -41,9 +42,10 @@ class ImageTree {
   int layers_ = 0;
 };
 
-/// One line per path: path, type, mode, uid, gid, size, sha256, link, and `name=hex` for each extended attribute,
-/// separated by tabs; `-` where there is nothing. Link is a symbolic link's target, a device's numbers, or the first name
-/// of a file that has several. Times are left out; names are escaped so that a line is a line.
+/// One line per path: path, type, mode, uid, gid, size, sha256, link, and `name=hex` for each
+/// extended attribute, separated by tabs; `-` where there is nothing. Link is a symbolic link's
+/// target, a device's numbers, or the first name of a file that has several. Times are left out;
+/// names are escaped so that a line is a line.
 std::string listTree(const ImageTree& tree);
 
 }  // namespace stagewright::cli

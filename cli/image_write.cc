@@ -21,10 +21,12 @@ class FileBody final : public http::BodySource {
   FileBody(Fd fd, std::int64_t size) : fd_(std::move(fd)), size_(size) {}
   Result<std::size_t> read(char* buffer, std::size_t size) override {
     const ssize_t n = ::read(fd_.get(), buffer, size);
-    return n < 0 ? Result<std::size_t>(systemError("read", "layer", errno)) : static_cast<std::size_t>(n);
+    return n < 0 ? Result<std::size_t>(systemError("read", "layer", errno))
+                 : static_cast<std::size_t>(n);
   }
   Status rewind() override {
-    return ::lseek(fd_.get(), 0, SEEK_SET) == 0 ? ok() : Status(systemError("lseek", "layer", errno));
+    return ::lseek(fd_.get(), 0, SEEK_SET) == 0 ? ok()
+                                                : Status(systemError("lseek", "layer", errno));
   }
   std::optional<std::int64_t> length() const override { return size_; }
 
@@ -33,8 +35,8 @@ class FileBody final : public http::BodySource {
   std::int64_t size_;
 };
 
-Status pushBlob(registry::Client& client, const oci::Repository& repository, const oci::Descriptor& blob,
-                http::BodySource& body) {
+Status pushBlob(registry::Client& client, const oci::Repository& repository,
+                const oci::Descriptor& blob, http::BodySource& body) {
   TRY(bool exists, client.hasBlob(repository, blob.digest, {}));
   return exists ? ok() : client.pushBlob(repository, {blob.digest, blob.size}, body, {});
 }
@@ -49,7 +51,8 @@ Status addBytes(layer::TarWriter& tar, const std::string& name, std::string_view
   return tar.end();
 }
 
-Status addFile(layer::TarWriter& tar, const std::string& name, const std::string& path, std::int64_t size) {
+Status addFile(layer::TarWriter& tar, const std::string& name, const std::string& path,
+               std::int64_t size) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) {
     return systemError("open", path, errno);
@@ -78,7 +81,9 @@ Status addDirectory(layer::TarWriter& tar, const std::string& name) {
   return tar.add(entry);
 }
 
-std::string blobPath(const oci::Digest& digest) { return "blobs/sha256/" + std::string(digest.hex()); }
+std::string blobPath(const oci::Digest& digest) {
+  return "blobs/sha256/" + std::string(digest.hex());
+}
 
 std::string indexText(const BuiltImage& image, const std::string& name) {
   Json descriptor = {{"mediaType", image.parsed.mediaType},
@@ -87,16 +92,19 @@ std::string indexText(const BuiltImage& image, const std::string& name) {
   if (!name.empty()) {
     // containerd reads the first, everybody else the second.
     const std::size_t colon = name.find(':', name.rfind('/') + 1);
-    descriptor["annotations"] = {
-        {"io.containerd.image.name", name},
-        {"org.opencontainers.image.ref.name", colon == std::string::npos ? "latest" : name.substr(colon + 1)}};
+    descriptor["annotations"] = {{"io.containerd.image.name", name},
+                                 {"org.opencontainers.image.ref.name",
+                                  colon == std::string::npos ? "latest" : name.substr(colon + 1)}};
   }
-  return dumpJson({{"schemaVersion", 2}, {"mediaType", oci::kMediaIndex}, {"manifests", Json::array({descriptor})}});
+  return dumpJson({{"schemaVersion", 2},
+                   {"mediaType", oci::kMediaIndex},
+                   {"manifests", Json::array({descriptor})}});
 }
 
 }  // namespace
 
-Status pushImage(const BuiltImage& image, const oci::Reference& reference, registry::Client& client) {
+Status pushImage(const BuiltImage& image, const oci::Reference& reference,
+                 registry::Client& client) {
   for (std::size_t i = 0; i < image.layerFiles.size(); ++i) {
     Fd fd(::open(image.layerFiles[i].c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) {
@@ -107,8 +115,10 @@ Status pushImage(const BuiltImage& image, const oci::Reference& reference, regis
   }
   http::StringSource config(image.config);
   CHECK_OK(pushBlob(client, reference.repository, image.parsed.config, config));
-  CHECK_OK(client.pushManifest(reference.repository, image.digest().str(), image.parsed.mediaType, image.manifest, {}));
-  return client.pushManifest(reference.repository, reference.tagOrLatest(), image.parsed.mediaType, image.manifest, {});
+  CHECK_OK(client.pushManifest(reference.repository, image.digest().str(), image.parsed.mediaType,
+                               image.manifest, {}));
+  return client.pushManifest(reference.repository, reference.tagOrLatest(), image.parsed.mediaType,
+                             image.manifest, {});
 }
 
 Status saveImageLayout(const BuiltImage& image, const std::string& name, const std::string& path) {

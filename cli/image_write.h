@@ -10,9 +10,11 @@
 namespace stagewright::cli {
 
 /// Blobs the registry lacks, manifest by digest, then the tag.
-Status pushImage(const BuiltImage& image, const oci::Reference& reference, registry::Client& client);
+Status pushImage(const BuiltImage& image, const oci::Reference& reference,
+                 registry::Client& client);
 
-/// An OCI image layout as a tar (`ctr images import`, `skopeo copy oci-archive:`); `name` may be empty.
+/// An OCI image layout as a tar (`ctr images import`, `skopeo copy oci-archive:`); `name` may be
+/// empty.
 Status saveImageLayout(const BuiltImage& image, const std::string& name, const std::string& path);
 
 }  // namespace stagewright::cli

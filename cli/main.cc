@@ -22,9 +22,12 @@ constexpr std::array kCommands = {
 void printUsage(std::FILE* to) {
   std::fputs("usage: stagewright COMMAND [options]\n\ncommands:\n", to);
   for (const Command& command : kCommands) {
-    std::fprintf(to, "  %-12s %s\n", std::string(command.name).c_str(), std::string(command.summary).c_str());
+    std::fprintf(to, "  %-12s %s\n", std::string(command.name).c_str(),
+                 std::string(command.summary).c_str());
   }
-  std::fputs("\n`stagewright COMMAND --help` says more; `stagewright --version` prints the version.\n", to);
+  std::fputs(
+      "\n`stagewright COMMAND --help` says more; `stagewright --version` prints the version.\n",
+      to);
 }
 
 int run(const std::vector<std::string>& args) {

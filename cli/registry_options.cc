@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kMaxCredentials = 1024 * 1024;
 
-Status addUserPassword(std::string_view text, const std::string& host, registry::Credentials& credentials) {
+Status addUserPassword(std::string_view text, const std::string& host,
+                       registry::Credentials& credentials) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
     text.remove_suffix(1);
   }
@@ -19,14 +20,17 @@ Status addUserPassword(std::string_view text, const std::string& host, registry:
   if (colon == std::string_view::npos || colon == 0) {
     return invalid("credentials must look like USER:PASSWORD");
   }
-  credentials.add(host, {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1)), "", ""});
+  credentials.add(
+      host, {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1)), "", ""});
   return ok();
 }
 
 /// USER:PASSWORD on one line, or a docker config.json.
-Status addFile(const std::string& path, const std::string& host, registry::Credentials& credentials) {
+Status addFile(const std::string& path, const std::string& host,
+               registry::Credentials& credentials) {
   TRY(std::string text, loadFile(path, kMaxCredentials));
-  if (text.find_first_not_of(" \t\r\n") == std::string::npos || text[text.find_first_not_of(" \t\r\n")] != '{') {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos ||
+      text[text.find_first_not_of(" \t\r\n")] != '{') {
     return addUserPassword(text, host, credentials);
   }
   TRY(registry::Credentials parsed, registry::Credentials::parseDockerConfig(text));
@@ -34,12 +38,14 @@ Status addFile(const std::string& path, const std::string& host, registry::Crede
   return ok();
 }
 
-/// What `docker login` left. Credential helpers and broken files are no error: nobody named this file.
+/// What `docker login` left. Credential helpers and broken files are no error: nobody named this
+/// file.
 void addDefault(registry::Credentials& credentials) {
   const char* directory = std::getenv("DOCKER_CONFIG");
   const char* home = std::getenv("HOME");
-  const std::string path = directory != nullptr ? std::string(directory) + "/config.json"
-                                                : std::string(home == nullptr ? "" : home) + "/.docker/config.json";
+  const std::string path = directory != nullptr
+                               ? std::string(directory) + "/config.json"
+                               : std::string(home == nullptr ? "" : home) + "/.docker/config.json";
   if (const Result<std::string> text = loadFile(path, kMaxCredentials)) {
     if (const auto parsed = registry::Credentials::parseDockerConfig(*text)) {
       credentials.append(*parsed);
@@ -63,7 +69,8 @@ registry::HostConfig hostConfig(const Arguments& arguments, const std::string& h
 
 const std::vector<Option>& registryOptions() {
   static const std::vector<Option> kOptions = {
-      {"--creds", "USER:PASSWORD", "credentials (other users of the machine see them: prefer a file)"},
+      {"--creds", "USER:PASSWORD",
+       "credentials (other users of the machine see them: prefer a file)"},
       {"--creds-file", "FILE", "a file with USER:PASSWORD, or a docker config.json"},
       {"--registry-user-file", "FILE", "the same as --creds-file"},
       {"--plain-http", "", "speak HTTP without TLS to the registry"},
@@ -73,7 +80,8 @@ const std::vector<Option>& registryOptions() {
   return kOptions;
 }
 
-Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments, const oci::Reference& reference) {
+Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments,
+                                          const oci::Reference& reference) {
   const std::string& host = reference.repository.registry;
   registry::ClientConfig config;
   config.hosts = {hostConfig(arguments, host)};
@@ -90,7 +98,8 @@ Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments, const oci:
   RegistryAccess access;
   access.transport = http::makeCurlTransport();
   access.clock = std::make_unique<SystemClock>();
-  access.client = std::make_unique<registry::Client>(*access.transport, *access.clock, std::move(config));
+  access.client =
+      std::make_unique<registry::Client>(*access.transport, *access.clock, std::move(config));
   return access;
 }
 

@@ -21,8 +21,9 @@ struct RegistryAccess {
   std::unique_ptr<registry::Client> client;
 };
 
-/// --plain-http, --insecure and --ca-file count for the host of `reference`. Credentials: --creds, --creds-file, else
-/// $DOCKER_CONFIG/config.json or ~/.docker/config.json where it is readable.
-Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments, const oci::Reference& reference);
+/// --plain-http, --insecure and --ca-file count for the host of `reference`. Credentials: --creds,
+/// --creds-file, else $DOCKER_CONFIG/config.json or ~/.docker/config.json where it is readable.
+Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments,
+                                          const oci::Reference& reference);
 
 }  // namespace stagewright::cli

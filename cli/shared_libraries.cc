@@ -1,8 +1,8 @@
 #include "cli/shared_libraries.h"
 
 #include <elf.h>
-#include <unistd.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -25,7 +25,9 @@ Status readAt(int fd, void* out, std::size_t size, std::uint64_t offset, const s
 
 std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
-  return first == std::string_view::npos ? "" : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+  return first == std::string_view::npos
+             ? ""
+             : text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 }  // namespace
@@ -44,7 +46,8 @@ Result<std::optional<std::string>> loadInterpreter(const std::string& path) {
   for (unsigned i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr segment;
     CHECK_OK(readAt(fd.get(), &segment, sizeof segment, header.e_phoff + i * sizeof segment, path));
-    if (segment.p_type != PT_INTERP || segment.p_filesz == 0 || segment.p_filesz > kMaxInterpreter) {
+    if (segment.p_type != PT_INTERP || segment.p_filesz == 0 ||
+        segment.p_filesz > kMaxInterpreter) {
       continue;
     }
     std::string name(segment.p_filesz, '\0');

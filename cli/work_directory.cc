@@ -8,7 +8,8 @@ namespace stagewright::cli {
 
 Result<WorkDirectory> WorkDirectory::make() {
   std::error_code error;
-  std::string pattern = (std::filesystem::temp_directory_path(error) / "stagewright-XXXXXX").string();
+  std::string pattern =
+      (std::filesystem::temp_directory_path(error) / "stagewright-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) {
     return systemError("mkdtemp", pattern, errno);
   }

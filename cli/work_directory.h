@@ -11,7 +11,9 @@ class WorkDirectory {
  public:
   /// Below $TMPDIR or /tmp.
   static Result<WorkDirectory> make();
-  WorkDirectory(WorkDirectory&& other) noexcept : path_(std::move(other.path_)) { other.path_.clear(); }
+  WorkDirectory(WorkDirectory&& other) noexcept : path_(std::move(other.path_)) {
+    other.path_.clear();
+  }
   WorkDirectory& operator=(WorkDirectory&&) = delete;
   ~WorkDirectory();
 

@@ -21,9 +21,10 @@ std::vector<int> successes(const Reports& reports, int stage) {
   return newestFirst;
 }
 
-/// Everything that `stage` at `attempt` was built from, added to `chosen`. False if something is missing, failed, or
-/// contradicts what was chosen before.
-bool follow(const plan::BuildPlan& plan, const Reports& reports, int stage, int attempt, std::map<int, int>& chosen) {
+/// Everything that `stage` at `attempt` was built from, added to `chosen`. False if something is
+/// missing, failed, or contradicts what was chosen before.
+bool follow(const plan::BuildPlan& plan, const Reports& reports, int stage, int attempt,
+            std::map<int, int>& chosen) {
   auto [it, added] = chosen.emplace(stage, attempt);
   if (!added) {
     return it->second == attempt;
@@ -39,7 +40,8 @@ bool follow(const plan::BuildPlan& plan, const Reports& reports, int stage, int 
   }
   for (const auto& [upstream, upstreamAttempt] : report->upstream) {
     // A stage reads only earlier ones: this also ends the recursion whatever a report says.
-    if (upstream < 0 || upstream >= stage || !follow(plan, reports, upstream, upstreamAttempt, chosen)) {
+    if (upstream < 0 || upstream >= stage ||
+        !follow(plan, reports, upstream, upstreamAttempt, chosen)) {
       return false;
     }
   }
@@ -48,7 +50,8 @@ bool follow(const plan::BuildPlan& plan, const Reports& reports, int stage, int 
 
 }  // namespace
 
-std::optional<std::map<int, int>> chooseAttempts(const plan::BuildPlan& plan, const Reports& reports) {
+std::optional<std::map<int, int>> chooseAttempts(const plan::BuildPlan& plan,
+                                                 const Reports& reports) {
   for (const int attempt : successes(reports, plan.target)) {
     std::map<int, int> chosen;
     bool complete = follow(plan, reports, plan.target, attempt, chosen);

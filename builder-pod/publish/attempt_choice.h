@@ -13,8 +13,10 @@ namespace stagewright::publish {
 /// Sealed reports by (stage, attempt).
 using Reports = std::map<std::pair<int, int>, plan::StageReport>;
 
-/// An attempt for every stage of the plan, once there is a set in which all have succeeded and each was built from
-/// exactly the attempts that are in the set. The newest attempt of the target wins. Pure.
-std::optional<std::map<int, int>> chooseAttempts(const plan::BuildPlan& plan, const Reports& reports);
+/// An attempt for every stage of the plan, once there is a set in which all have succeeded and each
+/// was built from exactly the attempts that are in the set. The newest attempt of the target wins.
+/// Pure.
+std::optional<std::map<int, int>> chooseAttempts(const plan::BuildPlan& plan,
+                                                 const Reports& reports);
 
 }  // namespace stagewright::publish

@@ -1,4 +1,5 @@
-// A blob on its way from one registry to another: fetched on a thread of its own, a megabyte ahead of the upload.
+// A blob on its way from one registry to another: fetched on a thread of its own, a megabyte ahead
+// of the upload.
 #pragma once
 
 #include <condition_variable>
@@ -18,8 +19,12 @@ namespace stagewright::publish {
 class BlobPipe final : public http::BodySource {
  public:
   /// A stop request ends read() with kCancelled.
-  BlobPipe(registry::Client& from, oci::Repository repository, oci::Descriptor blob, std::stop_token stop)
-      : from_(from), repository_(std::move(repository)), blob_(std::move(blob)), stop_(std::move(stop)) {}
+  BlobPipe(registry::Client& from, oci::Repository repository, oci::Descriptor blob,
+           std::stop_token stop)
+      : from_(from),
+        repository_(std::move(repository)),
+        blob_(std::move(blob)),
+        stop_(std::move(stop)) {}
   ~BlobPipe() override { end(); }
 
   Result<std::size_t> read(char* buffer, std::size_t size) override;

@@ -13,7 +13,8 @@ namespace stagewright::publish {
 /// Numbers frames from 1 and writes each with one write(2). Thread-safe.
 class FrameWriter {
  public:
-  FrameWriter(int fd, std::string key, SealScope scope) : fd_(fd), key_(std::move(key)), scope_(std::move(scope)) {}
+  FrameWriter(int fd, std::string key, SealScope scope)
+      : fd_(fd), key_(std::move(key)), scope_(std::move(scope)) {}
 
   void write(const Json& frame);
 

@@ -12,7 +12,8 @@ Status LayerSource::rewind() {
   // No more than was announced, should the file grow meanwhile.
   compress::Reader file = compress::readerOf(file_.get(), "layer");
   compress::Reader bounded = [file, left = layer_.size](char* buffer, std::size_t size) mutable {
-    Result<std::size_t> n = file(buffer, std::min<std::size_t>(size, static_cast<std::size_t>(left)));
+    Result<std::size_t> n =
+        file(buffer, std::min<std::size_t>(size, static_cast<std::size_t>(left)));
     left -= n ? static_cast<std::int64_t>(*n) : 0;
     return n;
   };
@@ -36,8 +37,8 @@ Result<std::size_t> LayerSource::read(char* buffer, std::size_t size) {
 Result<registry::BlobDigest> LayerSource::digest() const {
   const compress::Summary& summary = compressor_->summary();
   if (summary.rawSize != layer_.size || summary.rawSha256 != layer_.diffId.hex()) {
-    return conflict("the layer of step " + std::to_string(layer_.step) + " has diffId sha256:" + summary.rawSha256 +
-                    ", its report says " + layer_.diffId.str());
+    return conflict("the layer of step " + std::to_string(layer_.step) + " has diffId sha256:" +
+                    summary.rawSha256 + ", its report says " + layer_.diffId.str());
   }
   return registry::BlobDigest{oci::Digest::ofSha256Hex(summary.sha256), summary.size};
 }

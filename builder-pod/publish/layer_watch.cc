@@ -8,8 +8,8 @@ constexpr int kMaxAttempts = 64;
 
 }  // namespace
 
-LayerWatch::LayerWatch(const RunDirectory& directory, const plan::BuildPlan& plan, std::vector<int> chain,
-                       OnLayer onLayer)
+LayerWatch::LayerWatch(const RunDirectory& directory, const plan::BuildPlan& plan,
+                       std::vector<int> chain, OnLayer onLayer)
     : directory_(directory), plan_(plan), chain_(std::move(chain)), onLayer_(std::move(onLayer)) {}
 
 /// Attempt directories are made before the first stage starts, in a row.
@@ -54,7 +54,8 @@ Result<bool> LayerWatch::pollLayers(int stage) {
   for (int attempt = attempts(stage); attempt >= 1; --attempt) {
     const int before = nextStep_[{stage, attempt}];
     for (int step = before; step < steps; ++step) {
-      TRY(std::optional<plan::LayerReport> report, directory_.loadLayerReport(stage, attempt, step));
+      TRY(std::optional<plan::LayerReport> report,
+          directory_.loadLayerReport(stage, attempt, step));
       if (!report) {
         break;
       }

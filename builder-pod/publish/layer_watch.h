@@ -24,10 +24,11 @@ class LayerWatch {
   using OnLayer = std::function<void(const LayerPlace&)>;
 
   /// Layers of the stages in `chain` are told to `onLayer`, once each. Borrows.
-  LayerWatch(const RunDirectory& directory, const plan::BuildPlan& plan, std::vector<int> chain, OnLayer onLayer);
+  LayerWatch(const RunDirectory& directory, const plan::BuildPlan& plan, std::vector<int> chain,
+             OnLayer onLayer);
 
-  /// Looks once. True if anything was new. Only the newest attempt that shows anything is followed: what a retry replaced
-  /// is not worth an upload.
+  /// Looks once. True if anything was new. Only the newest attempt that shows anything is followed:
+  /// what a retry replaced is not worth an upload.
   Result<bool> poll();
   const Reports& reports() const { return reports_; }
 

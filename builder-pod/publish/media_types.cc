@@ -27,7 +27,8 @@ std::string layerMediaType(std::string_view type, bool dockerFormat) {
 }
 
 bool isForeignLayer(std::string_view type) {
-  return type.find(".nondistributable.") != std::string_view::npos || type.find(".foreign.") != std::string_view::npos;
+  return type.find(".nondistributable.") != std::string_view::npos ||
+         type.find(".foreign.") != std::string_view::npos;
 }
 
 }  // namespace stagewright::publish

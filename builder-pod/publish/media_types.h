@@ -6,7 +6,8 @@
 
 namespace stagewright::publish {
 
-/// What a layer of media type `type` is called in an image of the wanted format. Unknown ones stay as they are.
+/// What a layer of media type `type` is called in an image of the wanted format. Unknown ones stay
+/// as they are.
 std::string layerMediaType(std::string_view type, bool dockerFormat);
 /// Layers that must not be pushed (Windows base layers): the manifest only names them.
 bool isForeignLayer(std::string_view type);

@@ -16,7 +16,8 @@ constexpr int kCompressionThreads = 2;
 constexpr int kReadings = 6;
 constexpr Millis kReadAgainAfter{1'000};
 
-oci::Descriptor describe(const Route& route, const registry::BlobDigest& blob, std::string_view mediaType) {
+oci::Descriptor describe(const Route& route, const registry::BlobDigest& blob,
+                         std::string_view mediaType) {
   oci::Descriptor descriptor;
   descriptor.mediaType = layerMediaType(mediaType, route.dockerFormat);
   descriptor.digest = blob.digest;
@@ -24,8 +25,8 @@ oci::Descriptor describe(const Route& route, const registry::BlobDigest& blob, s
   return descriptor;
 }
 
-Result<std::string> placeKnown(const Route& route, const registry::BlobDigest& blob, std::string bytes,
-                               std::stop_token stop) {
+Result<std::string> placeKnown(const Route& route, const registry::BlobDigest& blob,
+                               std::string bytes, std::stop_token stop) {
   TRY(bool exists, route.push.hasBlob(route.target, blob.digest, stop));
   if (exists) {
     return std::string("exists");
@@ -53,13 +54,13 @@ Result<Placed> placeSmall(const Route& route, LayerSource& source, std::stop_tok
 }
 
 Result<Placed> placeLarge(const Route& route, LayerSource& source, std::stop_token stop) {
-  TRY(registry::BlobDigest blob,
-      route.push.pushBlobStream(route.target, source, [&] { return source.digest(); }, stop));
+  TRY(registry::BlobDigest blob, route.push.pushBlobStream(
+                                     route.target, source, [&] { return source.digest(); }, stop));
   return Placed{describe(route, blob, oci::kMediaLayerGzip), "uploaded"};
 }
 
-UploadResult copyBaseLayer(const Route& route, const oci::Repository& source, const oci::Descriptor& layer,
-                           Placed placed, std::stop_token stop) {
+UploadResult copyBaseLayer(const Route& route, const oci::Repository& source,
+                           const oci::Descriptor& layer, Placed placed, std::stop_token stop) {
   BlobPipe pipe(route.pull, source, layer, stop);
   const Status copied = route.push.pushBlob(route.target, {layer.digest, layer.size}, pipe, stop);
   if (copied) {
@@ -68,13 +69,14 @@ UploadResult copyBaseLayer(const Route& route, const oci::Repository& source, co
   }
   const std::optional<Error> fetchError = pipe.fetchError();
   const bool ownFault = !fetchError || fetchError->code == Code::kCancelled;
-  return ownFault ? makeRefusal(Phase::kPush, copied.error()) : makeRefusal(Phase::kBase, *fetchError);
+  return ownFault ? makeRefusal(Phase::kPush, copied.error())
+                  : makeRefusal(Phase::kBase, *fetchError);
 }
 
 }  // namespace
 
-UploadResult placeBaseLayer(const Route& route, const oci::Repository& source, const oci::Descriptor& layer,
-                            std::stop_token stop) {
+UploadResult placeBaseLayer(const Route& route, const oci::Repository& source,
+                            const oci::Descriptor& layer, std::stop_token stop) {
   Placed placed{layer, "exists"};
   placed.descriptor.mediaType = layerMediaType(layer.mediaType, route.dockerFormat);
   if (isForeignLayer(layer.mediaType)) {
@@ -100,12 +102,12 @@ UploadResult placeBaseLayer(const Route& route, const oci::Repository& source, c
   return copyBaseLayer(route, source, layer, std::move(placed), stop);
 }
 
-UploadResult placeLayer(const Route& route, const plan::LayerReport& layer, const std::function<Result<Fd>()>& open,
-                        std::stop_token stop) {
+UploadResult placeLayer(const Route& route, const plan::LayerReport& layer,
+                        const std::function<Result<Fd>()>& open, std::stop_token stop) {
   for (int reading = 1;; ++reading) {
     LayerSource source(layer, open, kCompressionThreads);
-    Result<Placed> placed =
-        layer.size <= kSmallLayer ? placeSmall(route, source, stop) : placeLarge(route, source, stop);
+    Result<Placed> placed = layer.size <= kSmallLayer ? placeSmall(route, source, stop)
+                                                      : placeLarge(route, source, stop);
     if (placed) {
       return std::move(*placed);
     }
@@ -121,8 +123,10 @@ UploadResult placeLayer(const Route& route, const plan::LayerReport& layer, cons
   }
 }
 
-UploadResult placeBytes(const Route& route, std::string bytes, std::string_view mediaType, std::stop_token stop) {
-  const registry::BlobDigest blob{oci::Digest::ofBytes(bytes), static_cast<std::int64_t>(bytes.size())};
+UploadResult placeBytes(const Route& route, std::string bytes, std::string_view mediaType,
+                        std::stop_token stop) {
+  const registry::BlobDigest blob{oci::Digest::ofBytes(bytes),
+                                  static_cast<std::int64_t>(bytes.size())};
   const Result<std::string> how = placeKnown(route, blob, std::move(bytes), stop);
   if (!how) {
     return makeRefusal(Phase::kPush, how.error());

@@ -35,13 +35,15 @@ std::string layerName(const LayerPlace& place) {
          std::to_string(place.report.step) + " " + place.report.diffId.str();
 }
 
-std::string baseName(const oci::Descriptor& layer) { return std::string(kBasePrefix) + layer.digest.str(); }
+std::string baseName(const oci::Descriptor& layer) {
+  return std::string(kBasePrefix) + layer.digest.str();
+}
 
 /// One publication on its way. Every step gives a refusal or nothing.
 class Publication {
  public:
-  Publication(const PublishJob& job, http::Transport& transport, Clock& clock, const FrameSink& emit,
-              std::stop_token stop)
+  Publication(const PublishJob& job, http::Transport& transport, Clock& clock,
+              const FrameSink& emit, std::stop_token stop)
       : job_(job),
         clock_(clock),
         emit_(emit),
@@ -61,7 +63,9 @@ class Publication {
   std::optional<Refusal> take(UploadQueue& queue, const std::string& name);
   PublishResult pushImage();
   UploadQueue::Task reported(UploadQueue::Task task);
-  const plan::Stage& rootStage() const { return plan_.stages[static_cast<std::size_t>(chain_.front())]; }
+  const plan::Stage& rootStage() const {
+    return plan_.stages[static_cast<std::size_t>(chain_.front())];
+  }
 
   const PublishJob& job_;
   Clock& clock_;
@@ -73,8 +77,8 @@ class Publication {
   std::optional<RunDirectory> directory_;
   plan::BuildPlan plan_;
   std::vector<int> chain_;
-  std::vector<LayerPlace> places_;          ///< the chosen layers, in order
-  std::vector<oci::Descriptor> layers_;     ///< of the image: base, then the chosen ones
+  std::vector<LayerPlace> places_;       ///< the chosen layers, in order
+  std::vector<oci::Descriptor> layers_;  ///< of the image: base, then the chosen ones
   std::vector<oci::Digest> diffIds_;
   std::int64_t pushedBytes_ = 0;
 };
@@ -128,7 +132,8 @@ void Publication::placeBase(UploadQueue& queue) {
   }
   const Result<oci::Reference> source = oci::parseReference(base.reference);
   for (const oci::Descriptor& layer : base.layers) {
-    queue.add(baseName(layer), reported([this, source, layer](std::stop_token stop) -> UploadResult {
+    queue.add(baseName(layer),
+              reported([this, source, layer](std::stop_token stop) -> UploadResult {
                 return source ? placeBaseLayer(*route_, source->repository, layer, std::move(stop))
                               : UploadResult(makeRefusal(Phase::kVolume, source.error()));
               }));
@@ -139,14 +144,18 @@ void Publication::placeStageLayer(UploadQueue& queue, const LayerPlace& place) {
   queue.add(layerName(place), reported([this, place](std::stop_token stop) {
               return placeLayer(
                   *route_, place.report,
-                  [this, place] { return directory_->openLayer(place.stage, place.attempt, place.report); },
+                  [this, place] {
+                    return directory_->openLayer(place.stage, place.attempt, place.report);
+                  },
                   std::move(stop));
             }));
 }
 
-/// Until every stage has succeeded in a consistent set of attempts. Layers are placed as they appear.
+/// Until every stage has succeeded in a consistent set of attempts. Layers are placed as they
+/// appear.
 std::optional<Refusal> Publication::waitForStages(UploadQueue& queue) {
-  LayerWatch watch(*directory_, plan_, chain_, [&](const LayerPlace& place) { placeStageLayer(queue, place); });
+  LayerWatch watch(*directory_, plan_, chain_,
+                   [&](const LayerPlace& place) { placeStageLayer(queue, place); });
   const auto isFatal = [](const std::string& name, const Refusal& refusal) {
     // A tar that does not match its report matters only if its attempt is chosen in the end.
     return refusal.exit != plan::Exit::kInternal || name.starts_with(kBasePrefix);
@@ -209,8 +218,9 @@ std::optional<Refusal> Publication::collect(UploadQueue& queue) {
     }
   }
   if (diffIds_.size() != layers_.size()) {
-    return makeRefusal(Phase::kVolume, internal("the image has " + std::to_string(layers_.size()) + " layers and " +
-                                                std::to_string(diffIds_.size()) + " diffIds"));
+    return makeRefusal(Phase::kVolume,
+                       internal("the image has " + std::to_string(layers_.size()) + " layers and " +
+                                std::to_string(diffIds_.size()) + " diffIds"));
   }
   return std::nullopt;
 }
@@ -222,7 +232,8 @@ PublishResult Publication::pushImage() {
   if (!config) {
     return makeRefusal(Phase::kVolume, config.error());
   }
-  UploadResult placed = placeBytes(*route_, *config, docker ? oci::kMediaDockerConfig : oci::kMediaConfig, stop_);
+  UploadResult placed =
+      placeBytes(*route_, *config, docker ? oci::kMediaDockerConfig : oci::kMediaConfig, stop_);
   if (const auto* refusal = std::get_if<Refusal>(&placed)) {
     return *refusal;
   }
@@ -242,7 +253,9 @@ PublishResult Publication::pushImage() {
   std::vector<std::string> references = {image.digest.str()};
   references.insert(references.end(), image.tags.begin(), image.tags.end());
   for (const std::string& reference : references) {
-    if (Status pushed = push_.pushManifest(route_->target, reference, image.mediaType, manifest, stop_); !pushed) {
+    if (Status pushed =
+            push_.pushManifest(route_->target, reference, image.mediaType, manifest, stop_);
+        !pushed) {
       return makeRefusal(Phase::kPush, pushed.error());
     }
   }
@@ -285,8 +298,8 @@ std::vector<registry::HostConfig> hostConfigs(const std::vector<plan::RegistryAc
   return hosts;
 }
 
-PublishResult runPublication(const PublishJob& job, http::Transport& transport, Clock& clock, const FrameSink& emit,
-                             std::stop_token stop) {
+PublishResult runPublication(const PublishJob& job, http::Transport& transport, Clock& clock,
+                             const FrameSink& emit, std::stop_token stop) {
   return Publication(job, transport, clock, emit, std::move(stop)).run();
 }
 

@@ -1,4 +1,5 @@
-// The core of publish, without environment and process: used by the pod's main and by the local engine.
+// The core of publish, without environment and process: used by the pod's main and by the local
+// engine.
 #pragma once
 
 #include <functional>
@@ -21,14 +22,14 @@ namespace stagewright::publish {
 
 struct PublishJob {
   plan::PublishRequest request;
-  std::string runDirectory;          ///< runs/<runID>
+  std::string runDirectory;  ///< runs/<runID>
   std::string runId;
-  std::string runKey;                ///< 32 raw bytes
+  std::string runKey;  ///< 32 raw bytes
   int prepareAttempt = 1;
   oci::Digest planDigest;
   registry::Credentials pushCredentials;
   registry::Credentials pullCredentials;
-  http::RetryPolicy retry;           ///< against both registries
+  http::RetryPolicy retry;  ///< against both registries
 };
 
 /// Takes frames (plan/report.h lists them); called from several threads, so it must be thread-safe.
@@ -36,11 +37,12 @@ using FrameSink = std::function<void(const Json&)>;
 
 using PublishResult = std::variant<plan::ImageReport, Refusal>;
 
-/// Proves that it may push, places layers as they appear in the run's directory, waits for the sealed success of every
-/// stage, then pushes config, manifest and tags. Blocks until done, refused, or stopped; a stop ends open uploads.
-/// The last frame (image or failure) is the caller's.
-PublishResult runPublication(const PublishJob& job, http::Transport& transport, Clock& clock, const FrameSink& emit,
-                             std::stop_token stop);
+/// Proves that it may push, places layers as they appear in the run's directory, waits for the
+/// sealed success of every stage, then pushes config, manifest and tags. Blocks until done,
+/// refused, or stopped; a stop ends open uploads. The last frame (image or failure) is the
+/// caller's.
+PublishResult runPublication(const PublishJob& job, http::Transport& transport, Clock& clock,
+                             const FrameSink& emit, std::stop_token stop);
 
 /// The request's access rules in the registry client's words.
 std::vector<registry::HostConfig> hostConfigs(const std::vector<plan::RegistryAccess>& access);

@@ -76,7 +76,8 @@ Status loadCredentials(PublishJob& job) {
   if (job.request.pushSecret) {
     TRY(job.pushCredentials, loadPushCredentials(std::string(plan::kPushSecretDir)));
   }
-  TRY(job.pullCredentials, loadPullCredentials(std::string(plan::kPullSecretsDir), job.request.pullSecrets));
+  TRY(job.pullCredentials,
+      loadPullCredentials(std::string(plan::kPullSecretsDir), job.request.pullSecrets));
   return ok();
 }
 
@@ -90,18 +91,20 @@ PublishResult publish(const Identity& identity, FrameWriter& frames, std::stop_t
   }
   const std::unique_ptr<http::Transport> transport = http::makeCurlTransport();
   SystemClock clock;
-  return runPublication(*job, *transport, clock, [&](const Json& frame) { frames.write(frame); }, std::move(stop));
+  return runPublication(
+      *job, *transport, clock, [&](const Json& frame) { frames.write(frame); }, std::move(stop));
 }
 
 int report(const Refusal& refusal, const Identity& identity, FrameWriter& frames) {
   Json frame = plan::toJson(refusal.failure);
   frame["type"] = "failure";
   frames.write(frame);
-  const std::string message =
-      plan::makeTermination(identity.key(), identity.runId, kRole, identity.attempt, refusal.failure);
+  const std::string message = plan::makeTermination(identity.key(), identity.runId, kRole,
+                                                    identity.attempt, refusal.failure);
   Fd log(::open(std::string(plan::kTerminationLog).c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
   if (log) {
-    static_cast<void>(writeAll(log.get(), message, plan::kTerminationLog));  // the frame says it too
+    static_cast<void>(
+        writeAll(log.get(), message, plan::kTerminationLog));  // the frame says it too
   }
   return static_cast<int>(refusal.exit);
 }
@@ -119,7 +122,8 @@ int runPublishMain() {
   FrameWriter frames(STDOUT_FILENO, identity->key(), identity->scope());
   const PublishResult result = publish(*identity, frames, signal.token());
   if (const auto* refusal = std::get_if<Refusal>(&result)) {
-    log::error("publish failed", {{"reason", refusal->failure.reason}, {"error", refusal->failure.message}});
+    log::error("publish failed",
+               {{"reason", refusal->failure.reason}, {"error", refusal->failure.message}});
     return report(*refusal, *identity, frames);
   }
   Json frame = plan::toJson(std::get<plan::ImageReport>(result));

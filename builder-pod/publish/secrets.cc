@@ -14,8 +14,9 @@ constexpr std::string_view kKey = "/.dockerconfigjson";
 Result<registry::Credentials> loadPushCredentials(const std::string& directory) {
   Result<std::string> text = loadFile(directory + std::string(kKey), kMaxSecret);
   if (!text && text.error().code == Code::kNotFound) {
-    return notFound("the Secret with the push credentials (spec.output.secretRef) does not exist or has no key "
-                    ".dockerconfigjson; make one with `kubectl create secret docker-registry`");
+    return notFound(
+        "the Secret with the push credentials (spec.output.secretRef) does not exist or has no key "
+        ".dockerconfigjson; make one with `kubectl create secret docker-registry`");
   }
   if (!text) {
     return std::move(text).error().during("read push credentials");
@@ -30,7 +31,8 @@ Result<registry::Credentials> loadPushCredentials(const std::string& directory) 
 Result<registry::Credentials> loadPullCredentials(const std::string& directory, int count) {
   registry::Credentials all;
   for (int i = 0; i < count; ++i) {
-    const Result<std::string> text = loadFile(directory + "/" + std::to_string(i) + std::string(kKey), kMaxSecret);
+    const Result<std::string> text =
+        loadFile(directory + "/" + std::to_string(i) + std::string(kKey), kMaxSecret);
     if (!text && text.error().code == Code::kNotFound) {
       continue;
     }
@@ -39,7 +41,9 @@ Result<registry::Credentials> loadPullCredentials(const std::string& directory, 
     }
     Result<registry::Credentials> credentials = registry::Credentials::parseDockerConfig(*text);
     if (!credentials) {
-      return std::move(credentials).error().during("spec.imagePullSecrets[" + std::to_string(i) + "]");
+      return std::move(credentials)
+          .error()
+          .during("spec.imagePullSecrets[" + std::to_string(i) + "]");
     }
     all.append(*credentials);
   }

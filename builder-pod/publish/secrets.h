@@ -8,8 +8,8 @@
 
 namespace stagewright::publish {
 
-/// <directory>/.dockerconfigjson. kNotFound if the Secret or its key is missing, kInvalid if it is malformed; messages
-/// say what to do and never repeat contents.
+/// <directory>/.dockerconfigjson. kNotFound if the Secret or its key is missing, kInvalid if it is
+/// malformed; messages say what to do and never repeat contents.
 Result<registry::Credentials> loadPushCredentials(const std::string& directory);
 
 /// <directory>/<0..count-1>/.dockerconfigjson; missing ones are left out, as the kubelet does it.

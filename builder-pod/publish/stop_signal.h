@@ -8,8 +8,8 @@
 
 namespace stagewright::publish {
 
-/// Make it first in main(), before any other thread: it blocks both signals in this thread and all that come after. A
-/// blocked signal also reaches PID 1, which the kernel otherwise spares.
+/// Make it first in main(), before any other thread: it blocks both signals in this thread and all
+/// that come after. A blocked signal also reaches PID 1, which the kernel otherwise spares.
 class StopSignal {
  public:
   StopSignal();

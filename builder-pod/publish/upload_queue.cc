@@ -52,7 +52,8 @@ bool UploadQueue::waitUntilIdle(std::stop_token stop) {
 
 void UploadQueue::runWorker(std::stop_token stop) {
   std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return !waiting_.empty(); }) && !stop.stop_requested()) {
+  while (changed_.wait(lock, stop, [this] { return !waiting_.empty(); }) &&
+         !stop.stop_requested()) {
     Item item = std::move(waiting_.front());
     waiting_.pop_front();
     ++running_;

@@ -25,7 +25,8 @@ struct Placed {
 
 using UploadResult = std::variant<Placed, Refusal>;
 
-/// A few threads, tasks with names, results kept. Destruction stops what runs and waits for it. Thread-safe.
+/// A few threads, tasks with names, results kept. Destruction stops what runs and waits for it.
+/// Thread-safe.
 class UploadQueue {
  public:
   using Task = std::function<UploadResult(std::stop_token)>;
@@ -39,7 +40,8 @@ class UploadQueue {
   void add(const std::string& name, Task task);
   std::optional<UploadResult> result(const std::string& name);
   /// A refusal that `isFatal` says yes to, given its task's name.
-  std::optional<Refusal> findRefusal(const std::function<bool(const std::string&, const Refusal&)>& isFatal);
+  std::optional<Refusal> findRefusal(
+      const std::function<bool(const std::string&, const Refusal&)>& isFatal);
   /// Until every task has ended (true) or a stop is requested (false).
   bool waitUntilIdle(std::stop_token stop);
   void requestStop();

@@ -39,8 +39,8 @@ class BlockPipeline {
   void runWorker(std::stop_token stop);
   static void encode(GzipBlockEncoder& encoder, Block& block);
 
-  GzipBlockEncoder encoder_;                   ///< of the caller's thread
-  std::deque<std::unique_ptr<Block>> order_;   ///< caller's thread only
+  GzipBlockEncoder encoder_;                  ///< of the caller's thread
+  std::deque<std::unique_ptr<Block>> order_;  ///< caller's thread only
   // A condition needs the bare mutex; it guards todo_ and Block::done, nothing else is shared.
   std::mutex mutex_;
   std::condition_variable_any changed_;

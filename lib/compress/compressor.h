@@ -1,9 +1,11 @@
-// Compression of layers as a pull stream: raw bytes in, compressed pieces out, both digests computed on the way.
+// Compression of layers as a pull stream: raw bytes in, compressed pieces out, both digests
+// computed on the way.
 //
-// Equal raw bytes give equal compressed bytes on every CPU and with any number of threads, so a rebuilt layer has the
-// digest it had and is not uploaded again. Gzip therefore is ISA-L level 2 (level 3 differs between CPUs) over
-// independent blocks of 256 KiB, joined into one member without time and host. Changing the block size, the level or the
-// library changes every digest: tests/unit pins one.
+// Equal raw bytes give equal compressed bytes on every CPU and with any number of threads, so a
+// rebuilt layer has the digest it had and is not uploaded again. Gzip therefore is ISA-L level 2
+// (level 3 differs between CPUs) over independent blocks of 256 KiB, joined into one member without
+// time and host. Changing the block size, the level or the library changes every digest: tests/unit
+// pins one.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +29,7 @@ Reader readerOf(int fd, std::string name);
 struct Summary {
   std::string rawSha256;  ///< hexadecimal: of the diffId
   std::int64_t rawSize = 0;
-  std::string sha256;     ///< of the digest
+  std::string sha256;  ///< of the digest
   std::int64_t size = 0;
 };
 

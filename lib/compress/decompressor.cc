@@ -116,7 +116,8 @@ class Decompressor::Gzip final : public Engine {
 class Decompressor::Zstd final : public Engine {
  public:
   explicit Zstd(Input input) : Engine(std::move(input)), context_(ZSTD_createDCtx()) {
-    ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, 27);  // 128 MiB, what zstd itself takes without --long
+    ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax,
+                           27);  // 128 MiB, what zstd itself takes without --long
   }
   ~Zstd() override { ZSTD_freeDCtx(context_); }
 

@@ -1,4 +1,5 @@
-// Decompression of layers as a pull stream. The format is told by the first bytes; anything else passes through.
+// Decompression of layers as a pull stream. The format is told by the first bytes; anything else
+// passes through.
 #pragma once
 
 #include <memory>
@@ -8,8 +9,8 @@
 
 namespace stagewright::compress {
 
-/// Not thread-safe. The input is hostile: kInvalid for a broken or cut-off stream; how much comes out is for the caller
-/// to limit, who decides how long to go on reading.
+/// Not thread-safe. The input is hostile: kInvalid for a broken or cut-off stream; how much comes
+/// out is for the caller to limit, who decides how long to go on reading.
 class Decompressor {
  public:
   explicit Decompressor(Reader reader);

@@ -11,8 +11,8 @@ namespace stagewright::compress {
 
 inline constexpr std::size_t kGzipBlockSize = 256 * 1024;
 
-/// Compresses blocks that can be concatenated: each ends on a byte boundary and refers to nothing before it.
-/// Not thread-safe: one per thread.
+/// Compresses blocks that can be concatenated: each ends on a byte boundary and refers to nothing
+/// before it. Not thread-safe: one per thread.
 class GzipBlockEncoder {
  public:
   GzipBlockEncoder();

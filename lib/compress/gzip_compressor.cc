@@ -4,7 +4,8 @@ namespace stagewright::compress {
 
 namespace {
 
-/// A whole block, whatever pieces the reader delivers: the blocks' borders decide the compressed bytes.
+/// A whole block, whatever pieces the reader delivers: the blocks' borders decide the compressed
+/// bytes.
 Status readBlock(const Reader& reader, std::string& raw) {
   raw.resize(kGzipBlockSize);
   std::size_t filled = 0;

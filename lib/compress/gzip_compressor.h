@@ -30,7 +30,7 @@ class GzipCompressor final : public Compressor {
   State state_ = State::kHeader;
   bool rawEnded_ = false;
   std::uint32_t checksum_ = 0;
-  std::unique_ptr<Block> current_;              ///< whose bytes the caller holds
+  std::unique_ptr<Block> current_;  ///< whose bytes the caller holds
   std::vector<std::unique_ptr<Block>> spare_;
   std::string trailer_;
 };

@@ -11,7 +11,8 @@ constexpr std::size_t kRawSize = 256 * 1024;
 
 }  // namespace
 
-ZstdCompressor::ZstdCompressor(Reader reader) : reader_(std::move(reader)), context_(ZSTD_createCCtx()) {
+ZstdCompressor::ZstdCompressor(Reader reader)
+    : reader_(std::move(reader)), context_(ZSTD_createCCtx()) {
   ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kLevel);
   ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
   out_.resize(ZSTD_CStreamOutSize());
@@ -31,7 +32,8 @@ Result<std::string_view> ZstdCompressor::next() {
       digests_.addRaw(raw_);
     }
     ZSTD_inBuffer in{raw_.data(), raw_.size(), rawOffset_};
-    const std::size_t left = ZSTD_compressStream2(context_, &out, &in, rawEnded_ ? ZSTD_e_end : ZSTD_e_continue);
+    const std::size_t left =
+        ZSTD_compressStream2(context_, &out, &in, rawEnded_ ? ZSTD_e_end : ZSTD_e_continue);
     if (ZSTD_isError(left) != 0) {
       return internal(std::string("zstd: ") + ZSTD_getErrorName(left));
     }

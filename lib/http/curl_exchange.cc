@@ -16,11 +16,13 @@ constexpr std::size_t kMaxHeaderBytes = 128 * 1024;
 std::string certificateCause(std::string_view text) {
   constexpr std::string_view kPrefix = "SSL certificate problem: ";
   const std::size_t at = text.find(kPrefix);
-  return "x509: " + std::string(at == std::string_view::npos ? text : text.substr(at + kPrefix.size()));
+  return "x509: " +
+         std::string(at == std::string_view::npos ? text : text.substr(at + kPrefix.size()));
 }
 
 bool isCertificateFault(int code) {
-  return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR;
+  return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+         code == CURLE_SSL_ISSUER_ERROR;
 }
 
 }  // namespace
@@ -40,11 +42,14 @@ Status CurlExchange::prepare(void* easy) {
   CHECK_OK(setBody(easy));
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
   for (const Header& header : request_.headers.fields()) {
-    if ((header.name + header.value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-      return invalid(describe(request_) + ": header " + quoted(header.name, 64) + " has a line break");
+    if ((header.name + header.value).find_first_of(std::string_view("\r\n\0", 3)) !=
+        std::string::npos) {
+      return invalid(describe(request_) + ": header " + quoted(header.name, 64) +
+                     " has a line break");
     }
     // A field without a value needs a semicolon, or libcurl takes it as "leave this one out".
-    const std::string line = header.value.empty() ? header.name + ";" : header.name + ": " + header.value;
+    const std::string line =
+        header.value.empty() ? header.name + ";" : header.name + ": " + header.value;
     headerList_ = curl_slist_append(headerList_, line.c_str());
   }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headerList_);
@@ -57,7 +62,8 @@ Status CurlExchange::setBody(void* easy) {
     return ok();
   }
   if (request_.body == nullptr) {
-    // POST, PUT and PATCH without a body need Content-Length: 0; some registries answer 411 otherwise.
+    // POST, PUT and PATCH without a body need Content-Length: 0; some registries answer 411
+    // otherwise.
     if (request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH") {
       curl_easy_setopt(easy, CURLOPT_POST, 1L);
       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
@@ -65,7 +71,8 @@ Status CurlExchange::setBody(void* easy) {
     }
     return ok();
   }
-  // Without this libcurl waits up to a second for "100 Continue" before each body; an early refusal is seen anyway.
+  // Without this libcurl waits up to a second for "100 Continue" before each body; an early refusal
+  // is seen anyway.
   headerList_ = curl_slist_append(headerList_, "Expect:");
   curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
   curl_easy_setopt(easy, CURLOPT_READFUNCTION, &CurlExchange::onRead);
@@ -102,7 +109,8 @@ bool CurlExchange::takeHeader(std::string_view line) {
   }
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos) {
-    response_.headers.add(std::string(trim(line.substr(0, colon))), std::string(trim(line.substr(colon + 1))));
+    response_.headers.add(std::string(trim(line.substr(0, colon))),
+                          std::string(trim(line.substr(colon + 1))));
   }
   return true;
 }
@@ -128,7 +136,8 @@ bool CurlExchange::takeBody(std::string_view bytes) {
   }
   bodyBytes_ += static_cast<std::int64_t>(bytes.size());
   if (bodyBytes_ > request_.bodyLimit) {
-    error_ = invalid(describe(request_) + ": the answer is larger than " + std::to_string(request_.bodyLimit) + " bytes");
+    error_ = invalid(describe(request_) + ": the answer is larger than " +
+                     std::to_string(request_.bodyLimit) + " bytes");
     return false;
   }
   if (!request_.sink) {
@@ -164,9 +173,11 @@ Result<Response> CurlExchange::finish(void* easy, int code) {
   if (error_) {
     return std::move(*error_);
   }
-  // An answer other than success ends an upload early: libcurl reports the broken send, the status is what counts.
-  const bool answered = response_.status >= 300 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
-                                                    code == CURLE_PARTIAL_FILE || errorBodyCut_);
+  // An answer other than success ends an upload early: libcurl reports the broken send, the status
+  // is what counts.
+  const bool answered =
+      response_.status >= 300 && (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR ||
+                                  code == CURLE_PARTIAL_FILE || errorBodyCut_);
   if (code == CURLE_OK || answered) {
     return std::move(response_);
   }
@@ -174,7 +185,8 @@ Result<Response> CurlExchange::finish(void* easy, int code) {
 }
 
 Error CurlExchange::failure(void* easy, int code) const {
-  const std::string cause = errorText_[0] != '\0' ? errorText_ : curl_easy_strerror(static_cast<CURLcode>(code));
+  const std::string cause =
+      errorText_[0] != '\0' ? errorText_ : curl_easy_strerror(static_cast<CURLcode>(code));
   const std::string operation = describe(request_);
   if (isCertificateFault(code)) {
     return invalid(operation + ": " + certificateCause(cause));
@@ -185,7 +197,8 @@ Error CurlExchange::failure(void* easy, int code) const {
   long systemError = 0;
   curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &systemError);
   if (code == CURLE_SSL_CONNECT_ERROR && cause.find("wrong version number") != std::string::npos) {
-    return invalid(operation + ": the server does not speak TLS (is it a plain HTTP server?): " + cause);
+    return invalid(operation +
+                   ": the server does not speak TLS (is it a plain HTTP server?): " + cause);
   }
   return unavailable(operation + ": " + cause);
 }

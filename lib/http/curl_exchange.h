@@ -1,5 +1,5 @@
-// One exchange's state while libcurl runs it: what the callbacks fill. Internal to the curl transport; libcurl's own
-// types stay in .cc files (a CURL* is a void*).
+// One exchange's state while libcurl runs it: what the callbacks fill. Internal to the curl
+// transport; libcurl's own types stay in .cc files (a CURL* is a void*).
 #pragma once
 
 #include <chrono>
@@ -42,7 +42,7 @@ class CurlExchange {
 
   const Request& request_;
   Response response_;
-  std::optional<Error> error_;      ///< ours: what a callback stopped the transfer for
+  std::optional<Error> error_;  ///< ours: what a callback stopped the transfer for
   bool errorBodyCut_ = false;
   std::size_t headerBytes_ = 0;
   std::int64_t bodyBytes_ = 0;

@@ -22,8 +22,8 @@ constexpr std::size_t kMaxCaFile = 4 * 1024 * 1024;
 constexpr std::size_t kMaxIdleHandles = 16;
 constexpr std::string_view kSystemBundle = "/etc/ssl/certs/ca-certificates.crt";
 
-/// A multi handle (it owns the connections) with one easy handle: multi, because only curl_multi_wakeup lets a stop
-/// request end a transfer at once.
+/// A multi handle (it owns the connections) with one easy handle: multi, because only
+/// curl_multi_wakeup lets a stop request end a transfer at once.
 struct Handle {
   CURLM* multi = curl_multi_init();
   CURL* easy = curl_easy_init();
@@ -61,7 +61,8 @@ class CurlTransport final : public Transport {
 
 std::unique_ptr<Handle> CurlTransport::takeHandle(const std::string& origin) {
   auto idle = idle_.lock();
-  auto it = std::find_if(idle->begin(), idle->end(), [&](const auto& h) { return h->origin == origin; });
+  auto it =
+      std::find_if(idle->begin(), idle->end(), [&](const auto& h) { return h->origin == origin; });
   if (it == idle->end()) {
     return std::make_unique<Handle>();
   }
@@ -87,7 +88,8 @@ void CurlTransport::setLimits(CURL* easy, const Request& request) {
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(easy, CURLOPT_USERAGENT, userAgent_.c_str());
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.timeouts.connect.count()));
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(request.timeouts.connect.count()));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeouts.total.count()));
   curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
 }
@@ -122,8 +124,8 @@ Result<const std::string*> CurlTransport::authorities(const std::string& caFile)
 }
 
 /// Runs until libcurl is done, no byte moved for the idle time, or a stop is requested.
-Result<CURLcode> CurlTransport::runTransfer(Handle& handle, const Request& request, const CurlExchange& exchange,
-                                            std::stop_token stop) {
+Result<CURLcode> CurlTransport::runTransfer(Handle& handle, const Request& request,
+                                            const CurlExchange& exchange, std::stop_token stop) {
   std::stop_callback wake(stop, [&] { curl_multi_wakeup(handle.multi); });
   while (true) {
     int running = 0;
@@ -139,7 +141,8 @@ Result<CURLcode> CurlTransport::runTransfer(Handle& handle, const Request& reque
     if (stop.stop_requested()) {
       return cancelled(describe(request) + ": cancelled");
     }
-    const auto silent = std::chrono::duration_cast<Millis>(SteadyClock::now() - exchange.lastActivity());
+    const auto silent =
+        std::chrono::duration_cast<Millis>(SteadyClock::now() - exchange.lastActivity());
     if (silent >= request.timeouts.idle) {
       return unavailable(describe(request) + ": nothing was transferred for " +
                          std::to_string(request.timeouts.idle.count()) + " ms");

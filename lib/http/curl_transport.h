@@ -9,6 +9,7 @@
 namespace stagewright::http {
 
 /// One per process is enough. `userAgent` goes out with every request.
-std::unique_ptr<Transport> makeCurlTransport(std::string userAgent = "stagewright/" STAGEWRIGHT_VERSION);
+std::unique_ptr<Transport> makeCurlTransport(
+    std::string userAgent = "stagewright/" STAGEWRIGHT_VERSION);
 
 }  // namespace stagewright::http

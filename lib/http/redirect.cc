@@ -19,7 +19,8 @@ Result<std::optional<Request>> planRedirect(const Request& request, const Respon
   }
   const std::string operation = describe(request);
   if (request.method != "GET" && request.method != "HEAD") {
-    return invalid(operation + ": the server redirects to " + redactUrl(*location) + ", which is followed only for GET");
+    return invalid(operation + ": the server redirects to " + redactUrl(*location) +
+                   ", which is followed only for GET");
   }
   Result<Url> from = parseUrl(request.url);
   if (!from) {
@@ -30,7 +31,8 @@ Result<std::optional<Request>> planRedirect(const Request& request, const Respon
     return std::move(to).error().during(operation + ": redirect");
   }
   if (from->scheme == "https" && to->scheme == "http") {
-    return invalid(operation + ": refused to follow a redirect from https to " + redactUrl(to->str()));
+    return invalid(operation + ": refused to follow a redirect from https to " +
+                   redactUrl(to->str()));
   }
   Request next = request;
   next.url = to->str();
@@ -50,7 +52,8 @@ Result<Response> sendFollowing(Transport& transport, Request request, std::stop_
       return response;
     }
     if (redirects == kMaxRedirects) {
-      return invalid(describe(request) + ": more than " + std::to_string(kMaxRedirects) + " redirects");
+      return invalid(describe(request) + ": more than " + std::to_string(kMaxRedirects) +
+                     " redirects");
     }
     request = std::move(*next);
   }

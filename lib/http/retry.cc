@@ -43,8 +43,9 @@ std::optional<Millis> parseRetryAfter(std::string_view value, TimePoint now) {
 
 Millis backoffDelay(const RetryPolicy& policy, int attempt, double random, Millis retryAfter) {
   const int doublings = std::clamp(attempt - 1, 0, 20);
-  const double ceiling = std::min(static_cast<double>(policy.base.count()) * static_cast<double>(1 << doublings),
-                                  static_cast<double>(policy.longest.count()));
+  const double ceiling =
+      std::min(static_cast<double>(policy.base.count()) * static_cast<double>(1 << doublings),
+               static_cast<double>(policy.longest.count()));
   const Millis jittered(static_cast<std::int64_t>(ceiling * random));
   return std::max(jittered, std::min(retryAfter, policy.longest));
 }

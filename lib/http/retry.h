@@ -1,4 +1,5 @@
-// When to try again, and after how long: exponential backoff with full jitter, bounded by a time budget.
+// When to try again, and after how long: exponential backoff with full jitter, bounded by a time
+// budget.
 #pragma once
 
 #include <functional>
@@ -13,7 +14,7 @@
 namespace stagewright::http {
 
 struct RetryPolicy {
-  Millis base{200};       ///< the first delay is random in [0, base], the n-th in [0, base * 2^(n-1)]
+  Millis base{200};  ///< the first delay is random in [0, base], the n-th in [0, base * 2^(n-1)]
   Millis longest{10'000};  ///< cap of one delay; also of what a server's Retry-After may demand
   Millis budget{120'000};  ///< no new attempt starts later than this after the first
 };
@@ -22,14 +23,17 @@ struct RetryPolicy {
 bool isRetriableStatus(int status);
 /// Seconds or an HTTP date. Nothing if unreadable; a time in the past is 0.
 std::optional<Millis> parseRetryAfter(std::string_view value, TimePoint now);
-/// Delay before attempt `attempt` + 1 (attempts count from 1). `random` in [0, 1). The server's wish is a lower bound.
+/// Delay before attempt `attempt` + 1 (attempts count from 1). `random` in [0, 1). The server's
+/// wish is a lower bound.
 Millis backoffDelay(const RetryPolicy& policy, int attempt, double random, Millis retryAfter);
 
 /// Counts attempts and time for one operation. Not thread-safe.
 class Retrier {
  public:
-  Retrier(Clock& clock, const RetryPolicy& policy) : clock_(clock), policy_(policy), start_(clock.steadyNow()) {}
-  /// True after waiting, if `error` is kUnavailable and the budget allows another attempt. False if stopped.
+  Retrier(Clock& clock, const RetryPolicy& policy)
+      : clock_(clock), policy_(policy), start_(clock.steadyNow()) {}
+  /// True after waiting, if `error` is kUnavailable and the budget allows another attempt. False if
+  /// stopped.
   bool waitBeforeRetry(const Error& error, std::stop_token stop);
   int attempts() const { return attempt_; }
 

@@ -1,13 +1,13 @@
 #include "lib/http/server.h"
 
-// Boost 1.74's asio.hpp uses std::exchange without including it.
+// clang-format off: Boost 1.74's asio.hpp uses std::exchange without including <utility>.
 #include <utility>
+// clang-format on
 
+#include <atomic>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-
-#include <atomic>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -41,7 +41,8 @@ ServerRequest toServerRequest(const bhttp::request<bhttp::string_body>& request)
   return out;
 }
 
-/// One client, one strand. It lives as long as an operation on it is pending; every operation has a deadline.
+/// One client, one strand. It lives as long as an operation on it is pending; every operation has a
+/// deadline.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
@@ -63,8 +64,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     parser_->header_limit(static_cast<std::uint32_t>(shared_.options.headerLimit));
     parser_->body_limit(shared_.options.bodyLimit);
     stream_.expires_after(shared_.options.readTimeout);
-    bhttp::async_read(stream_, buffer_, *parser_,
-                      [self = shared_from_this()](error_code error, std::size_t) { self->onRead(error); });
+    bhttp::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->onRead(error); });
   }
 
   void onRead(error_code error) {
@@ -83,7 +85,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void respond() {
     const bhttp::request<bhttp::string_body>& request = parser_->get();
-    const bool allowed = request.method() == bhttp::verb::get || request.method() == bhttp::verb::head;
+    const bool allowed =
+        request.method() == bhttp::verb::get || request.method() == bhttp::verb::head;
     headOnly_ = request.method() == bhttp::verb::head;
     if (!allowed) {
       write({405, "text/plain", "only GET and HEAD\n"}, false);
@@ -110,7 +113,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.body() = std::move(from.body);
     response_.prepare_payload();
     stream_.expires_after(shared_.options.writeTimeout);
-    auto done = [self = shared_from_this()](error_code error, std::size_t) { self->onWritten(error); };
+    auto done = [self = shared_from_this()](error_code error, std::size_t) {
+      self->onWritten(error);
+    };
     if (headOnly_) {
       serializer_.emplace(response_);
       bhttp::async_write_header(stream_, *serializer_, std::move(done));
@@ -140,7 +145,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool headOnly_ = false;
 };
 
-/// In the order of construction: what the context drops at its end no longer uses acceptor and timer.
+/// In the order of construction: what the context drops at its end no longer uses acceptor and
+/// timer.
 struct Engine {
   explicit Engine(int threads) : context(threads), acceptor(context), pause(context) {}
 
@@ -169,8 +175,8 @@ class BeastServer final : public Server {
       error = bindTo({asio::ip::address_v4::any(), shared_.options.port});
     }
     if (error) {
-      return unavailable("listen on " + shared_.options.address + " port " + std::to_string(shared_.options.port) +
-                         ": " + error.message());
+      return unavailable("listen on " + shared_.options.address + " port " +
+                         std::to_string(shared_.options.port) + ": " + error.message());
     }
     return ok();
   }
@@ -190,7 +196,8 @@ class BeastServer final : public Server {
     if (engine_) {
       engine_->context.stop();
       threads_.clear();
-      engine_.reset();  // pending operations are dropped, and with them the listener and every connection
+      engine_.reset();  // pending operations are dropped, and with them the listener and every
+                        // connection
     }
   }
 
@@ -216,20 +223,21 @@ class BeastServer final : public Server {
   }
 
   void accept() {
-    engine_->acceptor.async_accept(asio::make_strand(engine_->context), [this](error_code error, tcp::socket socket) {
-      if (error == asio::error::operation_aborted) {
-        return;
-      }
-      if (error) {  // out of descriptors: accepting again at once would spin
-        engine_->pause.expires_after(kAcceptPause);
-        engine_->pause.async_wait([this](error_code) { accept(); });
-        return;
-      }
-      if (shared_.connections < shared_.options.maxConnections) {
-        std::make_shared<Connection>(std::move(socket), shared_)->start();
-      }
-      accept();
-    });
+    engine_->acceptor.async_accept(
+        asio::make_strand(engine_->context), [this](error_code error, tcp::socket socket) {
+          if (error == asio::error::operation_aborted) {
+            return;
+          }
+          if (error) {  // out of descriptors: accepting again at once would spin
+            engine_->pause.expires_after(kAcceptPause);
+            engine_->pause.async_wait([this](error_code) { accept(); });
+            return;
+          }
+          if (shared_.connections < shared_.options.maxConnections) {
+            std::make_shared<Connection>(std::move(socket), shared_)->start();
+          }
+          accept();
+        });
   }
 
   Shared shared_;  ///< before the engine: connections that it drops count here

@@ -1,5 +1,6 @@
-// The HTTP server of every program of ours that serves something (metrics, health): Boost.Beast behind a plain interface.
-// Bounded in everything a client controls: header and body size, time per step, number of connections.
+// The HTTP server of every program of ours that serves something (metrics, health): Boost.Beast
+// behind a plain interface. Bounded in everything a client controls: header and body size, time per
+// step, number of connections.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@ namespace stagewright::http {
 
 struct ServerRequest {
   std::string method;
-  std::string path;   ///< without the query
+  std::string path;  ///< without the query
   std::string query;
 };
 
@@ -23,7 +24,8 @@ struct ServerResponse {
   std::string body;
 };
 
-/// Called on a thread of the server for GET and HEAD; must not block for long. Other methods are answered 405 without it.
+/// Called on a thread of the server for GET and HEAD; must not block for long. Other methods are
+/// answered 405 without it.
 using ServerHandler = std::function<ServerResponse(const ServerRequest&)>;
 
 struct ServerOptions {
@@ -32,12 +34,13 @@ struct ServerOptions {
   int threads = 1;
   std::size_t headerLimit = 16 * 1024;
   std::uint64_t bodyLimit = 64 * 1024;
-  int maxConnections = 200;    ///< further ones are closed at once
-  Millis readTimeout{8'000};   ///< of one request, and of keep-alive in between
+  int maxConnections = 200;   ///< further ones are closed at once
+  Millis readTimeout{8'000};  ///< of one request, and of keep-alive in between
   Millis writeTimeout{8'000};
 };
 
-/// Serves from start until stop() or destruction. Both may be called from any thread but the handler's.
+/// Serves from start until stop() or destruction. Both may be called from any thread but the
+/// handler's.
 class Server {
  public:
   /// kUnavailable if the address cannot be bound.

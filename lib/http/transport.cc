@@ -19,8 +19,12 @@ Status StringSource::rewind() {
   return ok();
 }
 
-std::optional<std::int64_t> StringSource::length() const { return static_cast<std::int64_t>(bytes_.size()); }
+std::optional<std::int64_t> StringSource::length() const {
+  return static_cast<std::int64_t>(bytes_.size());
+}
 
-std::string describe(const Request& request) { return request.method + " " + redactUrl(request.url); }
+std::string describe(const Request& request) {
+  return request.method + " " + redactUrl(request.url);
+}
 
 }  // namespace stagewright::http

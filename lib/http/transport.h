@@ -1,4 +1,5 @@
-// One HTTP exchange with a server we do not trust, behind an interface so that tests can inject faults.
+// One HTTP exchange with a server we do not trust, behind an interface so that tests can inject
+// faults.
 #pragma once
 
 #include <chrono>
@@ -39,12 +40,14 @@ class StringSource final : public BodySource {
   std::size_t offset_ = 0;
 };
 
-/// Takes the body of a success (2xx) piece by piece. An error ends the exchange and is what send() returns.
+/// Takes the body of a success (2xx) piece by piece. An error ends the exchange and is what send()
+/// returns.
 using BodySink = std::function<Status(std::string_view)>;
 
 struct Tls {
   bool verify = true;
-  std::string caFile;  ///< PEM file of authorities trusted besides the system's; read once per process
+  std::string
+      caFile;  ///< PEM file of authorities trusted besides the system's; read once per process
 
   bool operator==(const Tls&) const = default;
 };
@@ -69,10 +72,11 @@ struct Request {
   Headers headers;
   BodySource* body = nullptr;  ///< borrowed for the call
   BodySink sink;               ///< without it the body is collected in Response::body
-  /// Called with status and headers before the first byte of a success goes to `sink`; an error ends the exchange.
+  /// Called with status and headers before the first byte of a success goes to `sink`; an error
+  /// ends the exchange.
   std::function<Status(const Response&)> onHead;
-  /// Cap on the body of a success, collected or sunk: more is kInvalid. Of any other answer the first 64 KiB are kept
-  /// in Response::body and the rest is not read.
+  /// Cap on the body of a success, collected or sunk: more is kInvalid. Of any other answer the
+  /// first 64 KiB are kept in Response::body and the rest is not read.
   std::int64_t bodyLimit = kErrorBodyLimit;
   Tls tls;
   Timeouts timeouts;
@@ -82,9 +86,10 @@ struct Request {
 class Transport {
  public:
   virtual ~Transport() = default;
-  /// Exactly one exchange; redirects and error statuses are answers. Errors: kUnavailable (name, connection, timeout,
-  /// broken off), kInvalid (URL, body over its cap, a certificate that does not verify: the message says x509 and why),
-  /// kCancelled (stop requested: within milliseconds). Messages begin with `METHOD redacted-url`.
+  /// Exactly one exchange; redirects and error statuses are answers. Errors: kUnavailable (name,
+  /// connection, timeout, broken off), kInvalid (URL, body over its cap, a certificate that does
+  /// not verify: the message says x509 and why), kCancelled (stop requested: within milliseconds).
+  /// Messages begin with `METHOD redacted-url`.
   virtual Result<Response> send(const Request& request, std::stop_token stop) = 0;
 };
 

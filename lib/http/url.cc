@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t kMaxUrl = 8192;
 constexpr std::size_t kMaxRedacted = 512;
-constexpr std::array<std::string_view, 8> kHarmlessNames = {"digest", "mount",   "from",   "n",
-                                                            "last",   "service", "scope",  "account"};
+constexpr std::array<std::string_view, 8> kHarmlessNames = {
+    "digest", "mount", "from", "n", "last", "service", "scope", "account"};
 
 int defaultPort(std::string_view scheme) { return scheme == "https" ? 443 : 80; }
 
@@ -34,8 +34,10 @@ Status parseHost(std::string_view text, Url& url) {
   std::size_t hostEnd;
   if (!text.empty() && text.front() == '[') {
     hostEnd = text.find(']');
-    const std::string_view inner = text.substr(1, hostEnd == std::string_view::npos ? 0 : hostEnd - 1);
-    if (inner.empty() || inner.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) {
+    const std::string_view inner =
+        text.substr(1, hostEnd == std::string_view::npos ? 0 : hostEnd - 1);
+    if (inner.empty() ||
+        inner.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) {
       return invalid("bad IPv6 address in host");
     }
     ++hostEnd;
@@ -99,7 +101,8 @@ std::string redactQuery(std::string_view query) {
     const bool harmless =
         std::find(kHarmlessNames.begin(), kHarmlessNames.end(), name) != kHarmlessNames.end();
     out += out.empty() ? "" : "&";
-    out += harmless || equals == std::string_view::npos ? std::string(pair) : std::string(name) + "=…";
+    out +=
+        harmless || equals == std::string_view::npos ? std::string(pair) : std::string(name) + "=…";
   }
   return out;
 }
@@ -138,7 +141,8 @@ Result<Url> parseUrl(std::string_view text) {
     authority.remove_prefix(at + 1);
   }
   if (Status host = parseHost(authority, url); !host) {
-    return std::move(host).error().during("URL " + quoted(redactUrl(url.scheme + "://" + std::string(authority))));
+    return std::move(host).error().during(
+        "URL " + quoted(redactUrl(url.scheme + "://" + std::string(authority))));
   }
   splitPath(text.substr(authorityEnd), url);
   return url;
@@ -156,13 +160,15 @@ Result<Url> resolveUrl(const Url& base, std::string_view reference) {
   url.path.clear();
   url.query.clear();
   if (reference.starts_with("/")) {
-    return parseUrl(url.str() + removeDotSegments(reference.substr(0, reference.find_first_of("?#"))) +
-                    std::string(reference.substr(std::min(reference.find_first_of("?#"), reference.size()))));
+    return parseUrl(
+        url.str() + removeDotSegments(reference.substr(0, reference.find_first_of("?#"))) +
+        std::string(reference.substr(std::min(reference.find_first_of("?#"), reference.size()))));
   }
   const std::size_t end = std::min(reference.find_first_of("?#"), reference.size());
-  const std::string merged =
-      end == 0 ? base.path
-               : removeDotSegments(base.path.substr(0, base.path.rfind('/') + 1) + std::string(reference.substr(0, end)));
+  const std::string merged = end == 0
+                                 ? base.path
+                                 : removeDotSegments(base.path.substr(0, base.path.rfind('/') + 1) +
+                                                     std::string(reference.substr(0, end)));
   return parseUrl(url.str() + merged + std::string(reference.substr(end)));
 }
 
@@ -187,8 +193,8 @@ std::string redactUrl(std::string_view url) {
 }
 
 std::string redactHeader(std::string_view name, std::string_view value) {
-  constexpr std::array<std::string_view, 5> kSecret = {"authorization", "proxy-authorization", "cookie", "set-cookie",
-                                                       "x-registry-auth"};
+  constexpr std::array<std::string_view, 5> kSecret = {"authorization", "proxy-authorization",
+                                                       "cookie", "set-cookie", "x-registry-auth"};
   if (std::find(kSecret.begin(), kSecret.end(), toLower(name)) == kSecret.end()) {
     return std::string(value);
   }

@@ -24,12 +24,14 @@ struct Url {
 
 /// kInvalid for anything but an absolute http(s) URL without control characters and blanks.
 Result<Url> parseUrl(std::string_view text);
-/// What a Location header means (RFC 3986 section 5, without dot segments beyond what servers send).
+/// What a Location header means (RFC 3986 section 5, without dot segments beyond what servers
+/// send).
 Result<Url> resolveUrl(const Url& base, std::string_view reference);
-/// For messages: without user information, values of the query replaced by `…` except harmless names (digest, mount,
-/// from, n, last, scope, service), at most 512 bytes. Works on any text.
+/// For messages: without user information, values of the query replaced by `…` except harmless
+/// names (digest, mount, from, n, last, scope, service), at most 512 bytes. Works on any text.
 std::string redactUrl(std::string_view url);
-/// For messages: `Bearer ***`; fields that may carry secrets (authorization, cookies) keep only their scheme.
+/// For messages: `Bearer ***`; fields that may carry secrets (authorization, cookies) keep only
+/// their scheme.
 std::string redactHeader(std::string_view name, std::string_view value);
 
 /// Everything but RFC 3986 unreserved characters becomes %XX.

@@ -50,8 +50,8 @@ Result<std::string> Authenticator::authorization(const Endpoint& endpoint, const
 }
 
 Result<std::string> Authenticator::answerChallenge(const Endpoint& endpoint, const Scopes& scopes,
-                                                   const http::Response& response, const std::string& used,
-                                                   std::stop_token stop) {
+                                                   const http::Response& response,
+                                                   const std::string& used, std::stop_token stop) {
   const std::optional<Challenge> challenge = chooseChallenge(response);
   if (!challenge) {
     return denied("401 from " + endpoint.host + " without a challenge that we understand");
@@ -68,8 +68,8 @@ Result<std::string> Authenticator::answerChallenge(const Endpoint& endpoint, con
   return value;
 }
 
-Result<std::string> Authenticator::answer(const Endpoint& endpoint, const Scopes& scopes, const Challenge& challenge,
-                                          std::stop_token stop) {
+Result<std::string> Authenticator::answer(const Endpoint& endpoint, const Scopes& scopes,
+                                          const Challenge& challenge, std::stop_token stop) {
   if (challenge.scheme == "bearer") {
     return bearer(endpoint, scopes, challenge, stop);
   }
@@ -80,8 +80,8 @@ Result<std::string> Authenticator::answer(const Endpoint& endpoint, const Scopes
   return basicAuthorization(*credential);
 }
 
-Result<std::string> Authenticator::bearer(const Endpoint& endpoint, const Scopes& scopes, const Challenge& challenge,
-                                          std::stop_token stop) {
+Result<std::string> Authenticator::bearer(const Endpoint& endpoint, const Scopes& scopes,
+                                          const Challenge& challenge, std::stop_token stop) {
   const std::optional<Credential> credential = credentialFor(endpoint);
   if (credential && !credential->registryToken.empty()) {
     return "Bearer " + credential->registryToken;
@@ -100,8 +100,10 @@ Result<std::string> Authenticator::bearer(const Endpoint& endpoint, const Scopes
   return value;
 }
 
-Result<Authenticator::Token> Authenticator::fetchToken(const Endpoint& endpoint, const Scopes& scopes,
-                                                       const Challenge& challenge, std::stop_token stop) {
+Result<Authenticator::Token> Authenticator::fetchToken(const Endpoint& endpoint,
+                                                       const Scopes& scopes,
+                                                       const Challenge& challenge,
+                                                       std::stop_token stop) {
   const std::optional<Credential> credential = credentialFor(endpoint);
   const bool post = credential && !credential->identityToken.empty();
   TRY(http::Request request, post ? makeTokenPost(endpoint, challenge)
@@ -119,8 +121,8 @@ Result<Authenticator::Token> Authenticator::fetchToken(const Endpoint& endpoint,
     TRY(response, transport_.send(request, stop));
   }
   if (response.status != 200) {
-    return makeStatusError("fetch token for " + endpoint.host + ": " + http::describe(request), response,
-                           clock_.now());
+    return makeStatusError("fetch token for " + endpoint.host + ": " + http::describe(request),
+                           response, clock_.now());
   }
   Result<TokenAnswer> answered = parseTokenAnswer(response.body);
   if (!answered) {

@@ -1,4 +1,5 @@
-// Authentication with registries: Basic, and bearer tokens by Docker's token specification and OAuth2.
+// Authentication with registries: Basic, and bearer tokens by Docker's token specification and
+// OAuth2.
 #pragma once
 
 #include <map>
@@ -27,13 +28,15 @@ class Authenticator {
   Authenticator(http::Transport& transport, Clock& clock, Credentials credentials)
       : transport_(transport), clock_(clock), credentials_(std::move(credentials)) {}
 
-  /// The Authorization value to begin with; empty until the registry has asked for one. Fetches a token if it knows
-  /// where but has none that is still good.
-  Result<std::string> authorization(const Endpoint& endpoint, const Scopes& scopes, std::stop_token stop);
-  /// After a 401 to a request that was sent with `used`: the value for a second try. kDenied if there is nothing better
-  /// to offer; the message says why.
-  Result<std::string> answerChallenge(const Endpoint& endpoint, const Scopes& scopes, const http::Response& response,
-                                      const std::string& used, std::stop_token stop);
+  /// The Authorization value to begin with; empty until the registry has asked for one. Fetches a
+  /// token if it knows where but has none that is still good.
+  Result<std::string> authorization(const Endpoint& endpoint, const Scopes& scopes,
+                                    std::stop_token stop);
+  /// After a 401 to a request that was sent with `used`: the value for a second try. kDenied if
+  /// there is nothing better to offer; the message says why.
+  Result<std::string> answerChallenge(const Endpoint& endpoint, const Scopes& scopes,
+                                      const http::Response& response, const std::string& used,
+                                      std::stop_token stop);
 
  private:
   struct Token {
@@ -41,16 +44,16 @@ class Authenticator {
     SteadyPoint expires;
   };
   struct State {
-    std::map<std::string, Challenge> challenges;                        ///< by endpoint
-    std::map<std::pair<std::string, std::string>, Token> tokens;        ///< by endpoint and scopes
+    std::map<std::string, Challenge> challenges;                  ///< by endpoint
+    std::map<std::pair<std::string, std::string>, Token> tokens;  ///< by endpoint and scopes
   };
 
-  Result<std::string> answer(const Endpoint& endpoint, const Scopes& scopes, const Challenge& challenge,
-                             std::stop_token stop);
-  Result<std::string> bearer(const Endpoint& endpoint, const Scopes& scopes, const Challenge& challenge,
-                             std::stop_token stop);
-  Result<Token> fetchToken(const Endpoint& endpoint, const Scopes& scopes, const Challenge& challenge,
-                           std::stop_token stop);
+  Result<std::string> answer(const Endpoint& endpoint, const Scopes& scopes,
+                             const Challenge& challenge, std::stop_token stop);
+  Result<std::string> bearer(const Endpoint& endpoint, const Scopes& scopes,
+                             const Challenge& challenge, std::stop_token stop);
+  Result<Token> fetchToken(const Endpoint& endpoint, const Scopes& scopes,
+                           const Challenge& challenge, std::stop_token stop);
   std::optional<Credential> credentialFor(const Endpoint& endpoint) const;
 
   http::Transport& transport_;

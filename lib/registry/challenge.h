@@ -13,7 +13,8 @@ struct Challenge {
   std::map<std::string, std::string> params;  ///< names in lower case: realm, service, scope, error
 };
 
-/// Every challenge of one header value; unreadable rest is dropped. Values may be quoted, with commas inside.
+/// Every challenge of one header value; unreadable rest is dropped. Values may be quoted, with
+/// commas inside.
 std::vector<Challenge> parseChallenges(std::string_view header);
 
 }  // namespace stagewright::registry

@@ -1,4 +1,5 @@
-// Pulling: manifests, configs, blobs, tags. Mirrors are asked first, once each; only the registry itself is retried.
+// Pulling: manifests, configs, blobs, tags. Mirrors are asked first, once each; only the registry
+// itself is retried.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -26,9 +27,12 @@ std::string acceptManifests() {
   return accept;
 }
 
-bool isIndexType(std::string_view type) { return type == oci::kMediaIndex || type == oci::kMediaDockerList; }
+bool isIndexType(std::string_view type) {
+  return type == oci::kMediaIndex || type == oci::kMediaDockerList;
+}
 
-/// The Content-Type without parameters; where it is missing or general, what the document says of itself.
+/// The Content-Type without parameters; where it is missing or general, what the document says of
+/// itself.
 std::string mediaTypeOf(const http::Response& response) {
   std::string type = response.headers.find("Content-Type").value_or("");
   type = std::string(http::trim(type.substr(0, type.find(';'))));
@@ -47,7 +51,8 @@ std::string mediaTypeOf(const http::Response& response) {
 
 /// Asks mirrors, then the registry: its error is what counts.
 template <class Operation>
-auto tryEndpoints(const std::vector<Endpoint>& endpoints, Operation operation) -> decltype(operation(endpoints[0])) {
+auto tryEndpoints(const std::vector<Endpoint>& endpoints, Operation operation)
+    -> decltype(operation(endpoints[0])) {
   for (std::size_t i = 0; i + 1 < endpoints.size(); ++i) {
     auto result = operation(endpoints[i]);
     if (result || result.error().code == Code::kCancelled) {
@@ -79,7 +84,8 @@ struct Client::Transfer {
   }
 };
 
-Result<FetchedManifest> Client::fetchManifestAt(const Endpoint& endpoint, const std::string& reference,
+Result<FetchedManifest> Client::fetchManifestAt(const Endpoint& endpoint,
+                                                const std::string& reference,
                                                 std::stop_token stop) {
   http::Request request;
   request.url = apiUrl(endpoint, "manifests/" + reference);
@@ -96,7 +102,8 @@ Result<FetchedManifest> Client::fetchManifestAt(const Endpoint& endpoint, const 
   return manifest;
 }
 
-Result<FetchedManifest> Client::fetchManifest(const oci::Reference& reference, std::stop_token stop) {
+Result<FetchedManifest> Client::fetchManifest(const oci::Reference& reference,
+                                              std::stop_token stop) {
   const oci::Repository& repository = reference.repository;
   const std::string asked = reference.digest ? reference.digest->str() : reference.tagOrLatest();
   const auto endpoints = pullEndpoints(config_.hosts, repository.registry, repository.path);
@@ -110,7 +117,8 @@ Result<FetchedManifest> Client::fetchManifest(const oci::Reference& reference, s
     });
   });
   if (!result) {
-    return std::move(result).error().during("fetch manifest " + stagewright::quoted(reference.str()));
+    return std::move(result).error().during("fetch manifest " +
+                                            stagewright::quoted(reference.str()));
   }
   return result;
 }
@@ -120,14 +128,18 @@ Result<oci::Digest> Client::fetchDigest(const oci::Reference& reference, std::st
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
   http::Request request;
   request.method = "HEAD";
-  request.url = apiUrl(endpoint, "manifests/" + (reference.digest ? reference.digest->str() : reference.tagOrLatest()));
+  request.url = apiUrl(endpoint, "manifests/" + (reference.digest ? reference.digest->str()
+                                                                  : reference.tagOrLatest()));
   request.headers.set("Accept", acceptManifests());
-  auto response = http::retry(clock_, config_.retry, stop,
-                              [&] { return requester_->send(endpoint, pullScope(endpoint), request, stop); });
+  auto response = http::retry(clock_, config_.retry, stop, [&] {
+    return requester_->send(endpoint, pullScope(endpoint), request, stop);
+  });
   if (!response) {
-    return std::move(response).error().during("fetch digest of " + stagewright::quoted(reference.str()));
+    return std::move(response).error().during("fetch digest of " +
+                                              stagewright::quoted(reference.str()));
   }
-  Result<oci::Digest> digest = oci::Digest::parse(response->headers.find("Docker-Content-Digest").value_or(""));
+  Result<oci::Digest> digest =
+      oci::Digest::parse(response->headers.find("Docker-Content-Digest").value_or(""));
   if (digest) {
     return digest;
   }
@@ -135,15 +147,16 @@ Result<oci::Digest> Client::fetchDigest(const oci::Reference& reference, std::st
   return manifest.digest;
 }
 
-Result<ResolvedImage> Client::resolveImage(const oci::Reference& reference, const oci::Platform& platform,
-                                           std::stop_token stop) {
+Result<ResolvedImage> Client::resolveImage(const oci::Reference& reference,
+                                           const oci::Platform& platform, std::stop_token stop) {
   TRY(FetchedManifest fetched, fetchManifest(reference, stop));
   ResolvedImage image;
   if (isIndexType(fetched.mediaType)) {
     TRY(oci::Index index, oci::parseIndex(fetched.bytes));
     Result<oci::Descriptor> chosen = oci::selectPlatform(index, platform);
     if (!chosen) {
-      return std::move(chosen).error().during("resolve image " + stagewright::quoted(reference.str()));
+      return std::move(chosen).error().during("resolve image " +
+                                              stagewright::quoted(reference.str()));
     }
     image.indexDigest = fetched.digest;
     oci::Reference pinned{reference.repository, std::nullopt, chosen->digest};
@@ -151,7 +164,8 @@ Result<ResolvedImage> Client::resolveImage(const oci::Reference& reference, cons
   }
   Result<oci::Manifest> manifest = oci::parseManifest(fetched.bytes);
   if (!manifest) {
-    return std::move(manifest).error().during("resolve image " + stagewright::quoted(reference.str()));
+    return std::move(manifest).error().during("resolve image " +
+                                              stagewright::quoted(reference.str()));
   }
   image.digest = fetched.digest;
   image.bytes = std::move(fetched.bytes);
@@ -159,14 +173,16 @@ Result<ResolvedImage> Client::resolveImage(const oci::Reference& reference, cons
   return image;
 }
 
-Result<oci::ImageConfig> Client::fetchConfig(const oci::Repository& repository, const oci::Manifest& manifest,
-                                             std::stop_token stop) {
+Result<oci::ImageConfig> Client::fetchConfig(const oci::Repository& repository,
+                                             const oci::Manifest& manifest, std::stop_token stop) {
   TRY(std::string bytes, fetchBlobBytes(repository, manifest.config, kConfigLimit, stop));
   return oci::parseImageConfig(bytes);
 }
 
-/// Gets the rest of the blob from `endpoint`. A server that ignores Range sends all of it again: skipped up to `offset`.
-Status Client::continueTransfer(const Endpoint& endpoint, Transfer& transfer, std::stop_token stop) {
+/// Gets the rest of the blob from `endpoint`. A server that ignores Range sends all of it again:
+/// skipped up to `offset`.
+Status Client::continueTransfer(const Endpoint& endpoint, Transfer& transfer,
+                                std::stop_token stop) {
   const std::int64_t start = transfer.offset;
   std::int64_t skip = 0;
   http::Request request;
@@ -179,7 +195,8 @@ Status Client::continueTransfer(const Endpoint& endpoint, Transfer& transfer, st
     skip = head.status == 206 ? 0 : start;
     const std::string range = head.headers.find("Content-Range").value_or("");
     if (head.status == 206 && !range.starts_with("bytes " + std::to_string(start) + "-")) {
-      return invalid(http::describe(request) + ": Content-Range is " + stagewright::quoted(range, 64));
+      return invalid(http::describe(request) + ": Content-Range is " +
+                     stagewright::quoted(range, 64));
     }
     return ok();
   };
@@ -191,18 +208,20 @@ Status Client::continueTransfer(const Endpoint& endpoint, Transfer& transfer, st
   };
   TRY(http::Response response, requester_->send(endpoint, pullScope(endpoint), request, stop));
   if (transfer.offset < transfer.blob.size) {
-    return unavailable(http::describe(request) + ": the blob ended after " + std::to_string(transfer.offset) + " of " +
+    return unavailable(http::describe(request) + ": the blob ended after " +
+                       std::to_string(transfer.offset) + " of " +
                        std::to_string(transfer.blob.size) + " bytes");
   }
   return ok();
 }
 
-Status Client::fetchBlob(const oci::Repository& repository, const oci::Descriptor& blob, const http::BodySink& sink,
-                         std::stop_token stop) {
+Status Client::fetchBlob(const oci::Repository& repository, const oci::Descriptor& blob,
+                         const http::BodySink& sink, std::stop_token stop) {
   const auto endpoints = pullEndpoints(config_.hosts, repository.registry, repository.path);
   Transfer transfer{.blob = blob, .sink = sink, .hash = Sha256()};
   auto retrier = std::make_unique<http::Retrier>(clock_, config_.retry);
-  const std::string operation = "fetch blob " + blob.digest.str() + " of " + stagewright::quoted(repository.str());
+  const std::string operation =
+      "fetch blob " + blob.digest.str() + " of " + stagewright::quoted(repository.str());
   while (true) {
     const std::int64_t before = transfer.offset;
     Status done = tryEndpoints(endpoints, [&](const Endpoint& endpoint) {
@@ -228,11 +247,12 @@ Status Client::fetchBlob(const oci::Repository& repository, const oci::Descripto
   return ok();
 }
 
-Result<std::string> Client::fetchBlobBytes(const oci::Repository& repository, const oci::Descriptor& blob,
-                                           std::int64_t limit, std::stop_token stop) {
+Result<std::string> Client::fetchBlobBytes(const oci::Repository& repository,
+                                           const oci::Descriptor& blob, std::int64_t limit,
+                                           std::stop_token stop) {
   if (blob.size > limit) {
-    return invalid("fetch blob " + blob.digest.str() + ": " + std::to_string(blob.size) + " bytes are more than the " +
-                   std::to_string(limit) + " allowed here");
+    return invalid("fetch blob " + blob.digest.str() + ": " + std::to_string(blob.size) +
+                   " bytes are more than the " + std::to_string(limit) + " allowed here");
   }
   std::string bytes;
   CHECK_OK(fetchBlob(
@@ -245,7 +265,8 @@ Result<std::string> Client::fetchBlobBytes(const oci::Repository& repository, co
   return bytes;
 }
 
-Result<std::vector<std::string>> Client::fetchTags(const oci::Repository& repository, std::stop_token stop) {
+Result<std::vector<std::string>> Client::fetchTags(const oci::Repository& repository,
+                                                   std::stop_token stop) {
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
   std::vector<std::string> tags;
   std::string url = apiUrl(endpoint, "tags/list?n=1000");
@@ -253,10 +274,12 @@ Result<std::vector<std::string>> Client::fetchTags(const oci::Repository& reposi
     http::Request request;
     request.url = url;
     request.bodyLimit = kTagPageLimit;
-    auto response = http::retry(clock_, config_.retry, stop,
-                                [&] { return requester_->send(endpoint, pullScope(endpoint), request, stop); });
+    auto response = http::retry(clock_, config_.retry, stop, [&] {
+      return requester_->send(endpoint, pullScope(endpoint), request, stop);
+    });
     if (!response) {
-      return std::move(response).error().during("fetch tags of " + stagewright::quoted(repository.str()));
+      return std::move(response).error().during("fetch tags of " +
+                                                stagewright::quoted(repository.str()));
     }
     TRY(Json json, parseJson(response->body));
     TRY(std::vector<std::string> page, JsonReader(json).strings("tags"));

@@ -13,13 +13,16 @@ class SkippingSource final : public http::BodySource {
  public:
   SkippingSource(http::BodySource& source, std::int64_t skip) : source_(source), skip_(skip) {}
 
-  Result<std::size_t> read(char* buffer, std::size_t size) override { return source_.read(buffer, size); }
+  Result<std::size_t> read(char* buffer, std::size_t size) override {
+    return source_.read(buffer, size);
+  }
 
   Status rewind() override {
     CHECK_OK(source_.rewind());
     std::string scratch(64 * 1024, '\0');
     for (std::int64_t left = skip_; left > 0;) {
-      const auto wanted = static_cast<std::size_t>(std::min<std::int64_t>(left, static_cast<std::int64_t>(scratch.size())));
+      const auto wanted = static_cast<std::size_t>(
+          std::min<std::int64_t>(left, static_cast<std::int64_t>(scratch.size())));
       TRY(std::size_t n, source_.read(scratch.data(), wanted));
       if (n == 0) {
         return invalid("the registry claims to have more bytes than there are");
@@ -35,7 +38,9 @@ class SkippingSource final : public http::BodySource {
 };
 
 /// Worth a new upload: the registry lost this one, or what it has is not what we sent.
-bool mayRestart(Code code) { return code == Code::kNotFound || code == Code::kInvalid || code == Code::kUnavailable; }
+bool mayRestart(Code code) {
+  return code == Code::kNotFound || code == Code::kInvalid || code == Code::kUnavailable;
+}
 
 }  // namespace
 
@@ -46,13 +51,15 @@ Client::Client(http::Transport& transport, Clock& clock, ClientConfig config)
 
 Client::~Client() = default;
 
-Result<bool> Client::hasBlob(const oci::Repository& repository, const oci::Digest& digest, std::stop_token stop) {
+Result<bool> Client::hasBlob(const oci::Repository& repository, const oci::Digest& digest,
+                             std::stop_token stop) {
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
   http::Request request;
   request.method = "HEAD";
   request.url = apiUrl(endpoint, "blobs/" + digest.str());
-  auto response = http::retry(clock_, config_.retry, stop,
-                              [&] { return requester_->send(endpoint, pushScope(endpoint), request, stop); });
+  auto response = http::retry(clock_, config_.retry, stop, [&] {
+    return requester_->send(endpoint, pushScope(endpoint), request, stop);
+  });
   if (response) {
     return true;
   }
@@ -64,8 +71,8 @@ Result<bool> Client::hasBlob(const oci::Repository& repository, const oci::Diges
 
 Status Client::checkPush(const oci::Repository& repository, std::stop_token stop) {
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
-  Result<Upload> upload =
-      http::retry(clock_, config_.retry, stop, [&] { return Upload::start(*requester_, endpoint, stop); });
+  Result<Upload> upload = http::retry(clock_, config_.retry, stop,
+                                      [&] { return Upload::start(*requester_, endpoint, stop); });
   if (!upload) {
     return std::move(upload).error().during("check push to " + quoted(repository.str()));
   }
@@ -84,8 +91,8 @@ Result<bool> Client::mountBlob(const oci::Repository& repository, const oci::Dig
   request.url = url.str();
   Scopes scopes = pushScope(endpoint);
   scopes.push_back("repository:" + from.path + ":pull");
-  auto response =
-      http::retry(clock_, config_.retry, stop, [&] { return requester_->send(endpoint, scopes, request, stop); });
+  auto response = http::retry(clock_, config_.retry, stop,
+                              [&] { return requester_->send(endpoint, scopes, request, stop); });
   if (!response) {
     // Whatever is not a fault of the moment only means that this registry will not mount.
     const Code code = response.error().code;
@@ -103,8 +110,8 @@ Result<bool> Client::mountBlob(const oci::Repository& repository, const oci::Dig
   return false;
 }
 
-Status Client::pushBlob(const oci::Repository& repository, const BlobDigest& blob, http::BodySource& source,
-                        std::stop_token stop) {
+Status Client::pushBlob(const oci::Repository& repository, const BlobDigest& blob,
+                        http::BodySource& source, std::stop_token stop) {
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
   Status pushed = http::retry(clock_, config_.retry, stop, [&]() -> Status {
     CHECK_OK(source.rewind());
@@ -116,15 +123,16 @@ Status Client::pushBlob(const oci::Repository& repository, const BlobDigest& blo
     return finished;
   });
   if (!pushed) {
-    return std::move(pushed).error().during("push blob " + blob.digest.str() + " to " + quoted(repository.str()));
+    return std::move(pushed).error().during("push blob " + blob.digest.str() + " to " +
+                                            quoted(repository.str()));
   }
   return ok();
 }
 
-/// Sends until the registry has all bytes; resumes where it can, so that one broken connection does not cost a layer.
-/// kNotFound and kInvalid mean that this upload is lost.
-static Status appendAll(Upload& upload, http::BodySource& source, Clock& clock, const http::RetryPolicy& policy,
-                        std::stop_token stop) {
+/// Sends until the registry has all bytes; resumes where it can, so that one broken connection does
+/// not cost a layer. kNotFound and kInvalid mean that this upload is lost.
+static Status appendAll(Upload& upload, http::BodySource& source, Clock& clock,
+                        const http::RetryPolicy& policy, std::stop_token stop) {
   std::int64_t offset = 0;
   auto retrier = std::make_unique<http::Retrier>(clock, policy);
   while (true) {
@@ -156,8 +164,10 @@ static Status appendAll(Upload& upload, http::BodySource& source, Clock& clock, 
   }
 }
 
-Result<BlobDigest> Client::pushBlobStream(const oci::Repository& repository, http::BodySource& source,
-                                          const std::function<Result<BlobDigest>()>& digest, std::stop_token stop) {
+Result<BlobDigest> Client::pushBlobStream(const oci::Repository& repository,
+                                          http::BodySource& source,
+                                          const std::function<Result<BlobDigest>()>& digest,
+                                          std::stop_token stop) {
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
   const std::string operation = "push blob to " + quoted(repository.str());
   http::Retrier retrier(clock_, config_.retry);
@@ -191,8 +201,9 @@ Result<BlobDigest> Client::pushBlobStream(const oci::Repository& repository, htt
   }
 }
 
-Status Client::pushManifest(const oci::Repository& repository, std::string_view reference, std::string_view mediaType,
-                            std::string_view bytes, std::stop_token stop) {
+Status Client::pushManifest(const oci::Repository& repository, std::string_view reference,
+                            std::string_view mediaType, std::string_view bytes,
+                            std::stop_token stop) {
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
   http::StringSource body{std::string(bytes)};
   http::Request request;
@@ -204,8 +215,10 @@ Status Client::pushManifest(const oci::Repository& repository, std::string_view 
     CHECK_OK(body.rewind());
     return requester_->send(endpoint, pushScope(endpoint), request, stop);
   });
-  const std::string operation = "push manifest " + quoted(repository.str() + (reference.find(':') == std::string_view::npos
-                                                                                ? ":" : "@") + std::string(reference));
+  const std::string operation =
+      "push manifest " +
+      quoted(repository.str() + (reference.find(':') == std::string_view::npos ? ":" : "@") +
+             std::string(reference));
   if (!response) {
     return std::move(response).error().during(operation);
   }

@@ -42,7 +42,8 @@ Result<Credential> parseCredential(const JsonReader& reader) {
 
 /// Splits a key of auths into host and path prefix.
 std::pair<std::string, std::string> splitKey(std::string_view key) {
-  for (const std::string_view scheme : {std::string_view("https://"), std::string_view("http://")}) {
+  for (const std::string_view scheme :
+       {std::string_view("https://"), std::string_view("http://")}) {
     if (key.starts_with(scheme)) {
       key.remove_prefix(scheme.size());
     }
@@ -63,7 +64,8 @@ std::pair<std::string, std::string> splitKey(std::string_view key) {
 }
 
 bool pathMatches(std::string_view prefix, std::string_view path) {
-  return prefix.empty() || (path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/'));
+  return prefix.empty() ||
+         (path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/'));
 }
 
 }  // namespace
@@ -71,7 +73,8 @@ bool pathMatches(std::string_view prefix, std::string_view path) {
 Result<Credentials> Credentials::parseDockerConfig(std::string_view text) {
   Result<Json> json = parseJson(text);
   if (!json) {
-    return invalid("the docker config is not JSON");  // the parser's message could quote a part of a password
+    return invalid(
+        "the docker config is not JSON");  // the parser's message could quote a part of a password
   }
   const JsonReader reader(*json);
   CHECK_OK(reader.mustBeObject());
@@ -79,12 +82,14 @@ Result<Credentials> Credentials::parseDockerConfig(std::string_view text) {
   Credentials credentials;
   if (!auths) {
     if (reader.has("credHelpers") || reader.has("credsStore")) {
-      return invalid("the docker config names credential helpers, which do not run here; it needs auths");
+      return invalid(
+          "the docker config names credential helpers, which do not run here; it needs auths");
     }
     return invalid("the docker config has no auths");
   }
   for (const auto& [key, value] : auths->value().items()) {
-    TRY(Credential credential, parseCredential(JsonReader(value, "auths[" + quoted(key, 128) + "]")));
+    TRY(Credential credential,
+        parseCredential(JsonReader(value, "auths[" + quoted(key, 128) + "]")));
     credentials.add(key, std::move(credential));
   }
   return credentials;

@@ -24,14 +24,17 @@ struct Credential {
 /// A list of (host with optional path prefix, credential).
 class Credentials {
  public:
-  /// kInvalid says what is wrong without repeating any of the contents. Credential helpers are refused, not run.
+  /// kInvalid says what is wrong without repeating any of the contents. Credential helpers are
+  /// refused, not run.
   static Result<Credentials> parseDockerConfig(std::string_view text);
 
   void add(std::string_view key, Credential credential);
   /// Appends: entries of `other` are asked after ours.
   void append(const Credentials& other);
-  /// The entry with the longest matching path prefix; the first of equals, as the kubelet orders them. `https://`,
-  /// `/v1/` and `/v2/` in keys are ignored; index.docker.io and registry-1.docker.io mean docker.io.
+  /// The entry with the longest matching path prefix; the first of equals, as the kubelet orders
+  /// them. `https://`,
+  /// `/v1/` and `/v2/` in keys are ignored; index.docker.io and registry-1.docker.io mean
+  /// docker.io.
   std::optional<Credential> find(const oci::Repository& repository) const;
   bool empty() const { return entries_.empty(); }
 

@@ -49,7 +49,8 @@ std::string bodyText(const http::Response& response) {
     return type.starts_with("text/plain") ? plainLine(response.body) : "";
   }
   const auto errors = json->find("errors");
-  if (errors != json->end() && errors->is_array() && !errors->empty() && errors->front().is_object()) {
+  if (errors != json->end() && errors->is_array() && !errors->empty() &&
+      errors->front().is_object()) {
     const std::string code = textOf(errors->front(), "code");
     const std::string message = textOf(errors->front(), "message");
     return code + (code.empty() || message.empty() ? "" : ": ") + message;
@@ -71,7 +72,8 @@ Error makeStatusError(std::string_view operation, const http::Response& response
   if (const std::string text = bodyText(response); !text.empty()) {
     error.message += " " + text;
   }
-  if (const auto wish = response.headers.find("Retry-After"); wish && error.code == Code::kUnavailable) {
+  if (const auto wish = response.headers.find("Retry-After");
+      wish && error.code == Code::kUnavailable) {
     error.retryAfter = http::parseRetryAfter(*wish, now).value_or(Millis(0));
   }
   return error;

@@ -12,7 +12,8 @@ constexpr std::string_view kDockerHub = "docker.io";
 constexpr std::string_view kDockerHubApi = "registry-1.docker.io";
 
 const HostConfig* findConfig(const std::vector<HostConfig>& hosts, const std::string& host) {
-  auto it = std::find_if(hosts.begin(), hosts.end(), [&](const HostConfig& h) { return canonicalHost(h.host) == host; });
+  auto it = std::find_if(hosts.begin(), hosts.end(),
+                         [&](const HostConfig& h) { return canonicalHost(h.host) == host; });
   return it == hosts.end() ? nullptr : &*it;
 }
 
@@ -23,7 +24,8 @@ std::string canonicalHost(std::string_view host) {
   return lower == "index.docker.io" || lower == kDockerHubApi ? std::string(kDockerHub) : lower;
 }
 
-Endpoint endpointOf(const std::vector<HostConfig>& hosts, const std::string& host, const std::string& path) {
+Endpoint endpointOf(const std::vector<HostConfig>& hosts, const std::string& host,
+                    const std::string& path) {
   const std::string canonical = canonicalHost(host);
   const HostConfig* config = findConfig(hosts, canonical);
   const HostConfig::Tls tls = config == nullptr ? HostConfig::Tls::kVerify : config->tls;
@@ -44,7 +46,8 @@ std::vector<Endpoint> pullEndpoints(const std::vector<HostConfig>& hosts, const 
     for (const std::string& mirror : config->mirrors) {
       const std::size_t slash = mirror.find('/');
       const std::string prefix = slash == std::string::npos ? "" : mirror.substr(slash + 1);
-      const std::string mirrored = prefix.empty() ? path : prefix + (prefix.ends_with('/') ? "" : "/") + path;
+      const std::string mirrored =
+          prefix.empty() ? path : prefix + (prefix.ends_with('/') ? "" : "/") + path;
       endpoints.push_back(endpointOf(hosts, mirror.substr(0, slash), mirrored));
     }
   }

@@ -11,10 +11,11 @@ namespace stagewright::registry {
 
 struct HostConfig {
   enum class Tls { kVerify, kSkipVerify, kPlainHttp };
-  std::string host;                  ///< host[:port] as in references
+  std::string host;  ///< host[:port] as in references
   Tls tls = Tls::kVerify;
   std::string caFile;
-  std::vector<std::string> mirrors;  ///< host[/prefix]; asked first when pulling, in order; their own HostConfig applies
+  std::vector<std::string>
+      mirrors;  ///< host[/prefix]; asked first when pulling, in order; their own HostConfig applies
 };
 
 /// Where requests for a repository go.
@@ -26,7 +27,8 @@ struct Endpoint {
 };
 
 /// The canonical registry: docker.io becomes registry-1.docker.io.
-Endpoint endpointOf(const std::vector<HostConfig>& hosts, const std::string& host, const std::string& path);
+Endpoint endpointOf(const std::vector<HostConfig>& hosts, const std::string& host,
+                    const std::string& path);
 /// Mirrors of the host in order, then the host itself.
 std::vector<Endpoint> pullEndpoints(const std::vector<HostConfig>& hosts, const std::string& host,
                                     const std::string& path);

@@ -6,9 +6,13 @@
 
 namespace stagewright::registry {
 
-Scopes pullScope(const Endpoint& endpoint) { return {"repository:" + endpoint.repository + ":pull"}; }
+Scopes pullScope(const Endpoint& endpoint) {
+  return {"repository:" + endpoint.repository + ":pull"};
+}
 
-Scopes pushScope(const Endpoint& endpoint) { return {"repository:" + endpoint.repository + ":pull,push"}; }
+Scopes pushScope(const Endpoint& endpoint) {
+  return {"repository:" + endpoint.repository + ":pull,push"};
+}
 
 std::string apiUrl(const Endpoint& endpoint, std::string_view rest) {
   return endpoint.baseUrl + "/v2/" + endpoint.repository + "/" + std::string(rest);
@@ -24,7 +28,8 @@ Result<http::Response> Requester::sendAuthorized(const Endpoint& endpoint, const
   if (response.status != 401) {
     return response;
   }
-  Result<std::string> second = auth_.answerChallenge(endpoint, scopes, response, authorization, stop);
+  Result<std::string> second =
+      auth_.answerChallenge(endpoint, scopes, response, authorization, stop);
   if (!second) {
     // The registry's own words say more than ours when it refused what we had.
     Error refused = makeStatusError(http::describe(request), response, clock_.now());
@@ -40,8 +45,8 @@ Result<http::Response> Requester::sendAuthorized(const Endpoint& endpoint, const
   return transport_.send(request, stop);
 }
 
-Result<http::Response> Requester::send(const Endpoint& endpoint, const Scopes& scopes, http::Request request,
-                                       std::stop_token stop) {
+Result<http::Response> Requester::send(const Endpoint& endpoint, const Scopes& scopes,
+                                       http::Request request, std::stop_token stop) {
   TRY(http::Url base, http::parseUrl(endpoint.baseUrl));
   TRY(http::Url url, http::parseUrl(request.url));
   const bool ours = url.origin() == base.origin();

@@ -18,17 +18,18 @@ class Requester {
   Requester(http::Transport& transport, Clock& clock, Credentials credentials)
       : transport_(transport), clock_(clock), auth_(transport, clock, std::move(credentials)) {}
 
-  /// Sends, authenticating where asked and following redirects of GET and HEAD. Only 2xx come back as a response; other
-  /// statuses are errors (errors.h). A body is rewound before it is sent a second time. Credentials go to the
-  /// endpoint's origin only, even if `request.url` (a Location of an upload) leads elsewhere.
+  /// Sends, authenticating where asked and following redirects of GET and HEAD. Only 2xx come back
+  /// as a response; other statuses are errors (errors.h). A body is rewound before it is sent a
+  /// second time. Credentials go to the endpoint's origin only, even if `request.url` (a Location
+  /// of an upload) leads elsewhere.
   Result<http::Response> send(const Endpoint& endpoint, const Scopes& scopes, http::Request request,
                               std::stop_token stop);
 
   Clock& clock() { return clock_; }
 
  private:
-  Result<http::Response> sendAuthorized(const Endpoint& endpoint, const Scopes& scopes, http::Request& request,
-                                        std::stop_token stop);
+  Result<http::Response> sendAuthorized(const Endpoint& endpoint, const Scopes& scopes,
+                                        http::Request& request, std::stop_token stop);
 
   http::Transport& transport_;
   Clock& clock_;

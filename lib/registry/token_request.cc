@@ -26,15 +26,18 @@ std::string joinScopes(const std::vector<std::string>& scopes) {
   return joined;
 }
 
-/// The realm is the registry's word: it must not lead a password out of TLS, and another host is always verified.
-Result<http::Url> realmUrl(const Endpoint& endpoint, const Challenge& challenge, http::Request& request) {
+/// The realm is the registry's word: it must not lead a password out of TLS, and another host is
+/// always verified.
+Result<http::Url> realmUrl(const Endpoint& endpoint, const Challenge& challenge,
+                           http::Request& request) {
   TRY(http::Url registry, http::parseUrl(endpoint.baseUrl));
   Result<http::Url> realm = http::parseUrl(paramOf(challenge, "realm"));
   if (!realm) {
     return std::move(realm).error().during("token realm of " + endpoint.host);
   }
   if (registry.scheme == "https" && realm->scheme == "http") {
-    return invalid("token realm of " + endpoint.host + " is plain HTTP: " + http::redactUrl(realm->str()));
+    return invalid("token realm of " + endpoint.host +
+                   " is plain HTTP: " + http::redactUrl(realm->str()));
   }
   request.tls = endpoint.tls;
   request.tls.verify = endpoint.tls.verify || realm->host != registry.host;
@@ -82,7 +85,8 @@ std::string makeTokenForm(const Challenge& challenge, const std::vector<std::str
   form += "&service=" + http::percentEncode(paramOf(challenge, "service"));
   form += "&scope=" + http::percentEncode(joinScopes(scopes));
   if (!credential.identityToken.empty()) {
-    return form + "&grant_type=refresh_token&refresh_token=" + http::percentEncode(credential.identityToken);
+    return form + "&grant_type=refresh_token&refresh_token=" +
+           http::percentEncode(credential.identityToken);
   }
   return form + "&grant_type=password&username=" + http::percentEncode(credential.username) +
          "&password=" + http::percentEncode(credential.password);

@@ -15,11 +15,13 @@ namespace stagewright::registry {
 
 /// GET realm?service=…&scope=…, with Basic if there is a password (Docker's token specification).
 Result<http::Request> makeTokenGet(const Endpoint& endpoint, const Challenge& challenge,
-                                   const std::vector<std::string>& scopes, const std::optional<Credential>& credential);
+                                   const std::vector<std::string>& scopes,
+                                   const std::optional<Credential>& credential);
 /// The form of an OAuth2 POST: with an identity token (grant_type=refresh_token) or a password.
 std::string makeTokenForm(const Challenge& challenge, const std::vector<std::string>& scopes,
                           const Credential& credential);
-/// kInvalid: no realm, or a realm that would send the password in the clear although the registry speaks TLS.
+/// kInvalid: no realm, or a realm that would send the password in the clear although the registry
+/// speaks TLS.
 Result<http::Request> makeTokenPost(const Endpoint& endpoint, const Challenge& challenge);
 
 struct TokenAnswer {

@@ -14,10 +14,13 @@ constexpr Millis kCancelTotal{3'000};
 
 /// `0-1023` means 1024 bytes; `0-0` is what an empty upload has too, and is answered as none.
 Result<std::int64_t> parseRange(const std::string& range) {
-  const std::string_view text = range.starts_with("bytes=") ? std::string_view(range).substr(6) : range;
+  const std::string_view text =
+      range.starts_with("bytes=") ? std::string_view(range).substr(6) : range;
   std::int64_t last = 0;
-  auto [end, ec] = std::from_chars(text.data() + std::min<std::size_t>(2, text.size()), text.data() + text.size(), last);
-  if (!text.starts_with("0-") || ec != std::errc() || end != text.data() + text.size() || last < 0) {
+  auto [end, ec] = std::from_chars(text.data() + std::min<std::size_t>(2, text.size()),
+                                   text.data() + text.size(), last);
+  if (!text.starts_with("0-") || ec != std::errc() || end != text.data() + text.size() ||
+      last < 0) {
     return invalid("the registry's Range " + quoted(range, 64) + " makes no sense");
   }
   return last == 0 ? 0 : last + 1;
@@ -35,10 +38,12 @@ Status Upload::follow(const http::Request& request, const http::Response& respon
   if (!url) {
     return std::move(url).error().during(http::describe(request) + ": Location");
   }
-  // A registry behind a TLS proxy that does not know of it answers http://: same host, so TLS is kept.
+  // A registry behind a TLS proxy that does not know of it answers http://: same host, so TLS is
+  // kept.
   if (base.scheme == "https" && url->scheme == "http") {
     if (url->host != base.host) {
-      return invalid(http::describe(request) + ": Location leads from https to " + http::redactUrl(url->str()));
+      return invalid(http::describe(request) + ": Location leads from https to " +
+                     http::redactUrl(url->str()));
     }
     url->scheme = base.scheme;
     url->port = base.port;
@@ -55,8 +60,8 @@ Result<Upload> Upload::start(Requester& requester, const Endpoint& endpoint, std
   return adopt(requester, endpoint, request, response);
 }
 
-Result<Upload> Upload::adopt(Requester& requester, const Endpoint& endpoint, const http::Request& request,
-                             const http::Response& response) {
+Result<Upload> Upload::adopt(Requester& requester, const Endpoint& endpoint,
+                             const http::Request& request, const http::Response& response) {
   Upload upload(requester, endpoint);
   CHECK_OK(upload.follow(request, response));
   return upload;
@@ -100,7 +105,8 @@ Status Upload::finish(const oci::Digest& digest, http::BodySource* body, std::st
   TRY(http::Response response, requester_->send(endpoint_, pushScope(endpoint_), request, stop));
   const auto confirmed = response.headers.find("Docker-Content-Digest");
   if (confirmed && *confirmed != digest.str()) {
-    return invalid(http::describe(request) + ": the registry stored it as " + quoted(*confirmed, 100));
+    return invalid(http::describe(request) + ": the registry stored it as " +
+                   quoted(*confirmed, 100));
   }
   return ok();
 }

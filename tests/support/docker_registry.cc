@@ -16,13 +16,17 @@ namespace stagewright::testing {
 namespace {
 
 bool onPath(const std::string& program) {
-  return std::filesystem::exists("/usr/bin/" + program) || std::filesystem::exists("/usr/local/bin/" + program);
+  return std::filesystem::exists("/usr/bin/" + program) ||
+         std::filesystem::exists("/usr/local/bin/" + program);
 }
 
 std::string configText(const std::string& directory, const DockerRegistry::Options& options) {
-  std::string text = "version: 0.1\nlog: {level: info, formatter: text, accesslog: {disabled: true}}\n"
-                     "storage: {filesystem: {rootdirectory: " + directory + "/data}, delete: {enabled: true}}\n"
-                     "http: {addr: '127.0.0.1:0', secret: test";
+  std::string text =
+      "version: 0.1\nlog: {level: info, formatter: text, accesslog: {disabled: true}}\n"
+      "storage: {filesystem: {rootdirectory: " +
+      directory +
+      "/data}, delete: {enabled: true}}\n"
+      "http: {addr: '127.0.0.1:0', secret: test";
   if (!options.certificate.empty()) {
     text += ", tls: {certificate: " + options.certificate + ", key: " + options.key + "}";
   }
@@ -34,8 +38,8 @@ std::string configText(const std::string& directory, const DockerRegistry::Optio
 }
 
 Status makePasswordFile(const std::string& directory, const DockerRegistry::Options& options) {
-  const std::string command = "htpasswd -Bbn -C 4 '" + options.username + "' '" + options.password + "' > '" +
-                              directory + "/htpasswd'";
+  const std::string command = "htpasswd -Bbn -C 4 '" + options.username + "' '" + options.password +
+                              "' > '" + directory + "/htpasswd'";
   return std::system(command.c_str()) == 0 ? ok() : Status(internal("htpasswd failed"));
 }
 
@@ -51,7 +55,8 @@ Result<std::string> readAddress(int log) {
     }
     text.append(buffer, static_cast<std::size_t>(n));
     const std::size_t mark = text.find(kMark);
-    const std::size_t end = mark == std::string::npos ? mark : text.find_first_of(",\" \n", mark + kMark.size());
+    const std::size_t end =
+        mark == std::string::npos ? mark : text.find_first_of(",\" \n", mark + kMark.size());
     if (end != std::string::npos) {
       return text.substr(mark + kMark.size(), end - mark - kMark.size());
     }

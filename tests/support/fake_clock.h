@@ -11,7 +11,9 @@ namespace stagewright::testing {
 /// Thread-safe.
 class FakeClock final : public Clock {
  public:
-  TimePoint now() const override { return TimePoint(std::chrono::seconds(1'700'000'000)) + elapsed(); }
+  TimePoint now() const override {
+    return TimePoint(std::chrono::seconds(1'700'000'000)) + elapsed();
+  }
   SteadyPoint steadyNow() const override { return SteadyPoint(elapsed()); }
   bool sleepFor(Millis duration, std::stop_token stop) override {
     auto state = state_.lock();

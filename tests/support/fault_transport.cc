@@ -41,7 +41,8 @@ Result<http::Response> answer(const Fault& fault, const http::Request& request) 
 }
 
 bool matches(const Fault& fault, const http::Request& request) {
-  return fault.times > 0 && fault.method == request.method && request.url.find(fault.urlPart) != std::string::npos;
+  return fault.times > 0 && fault.method == request.method &&
+         request.url.find(fault.urlPart) != std::string::npos;
 }
 
 }  // namespace
@@ -73,7 +74,8 @@ Result<http::Response> FaultTransport::send(const http::Request& request, std::s
   return inner_.send(request, std::move(stop));
 }
 
-Result<http::Response> FaultTransport::strike(const Fault& fault, const http::Request& request, std::stop_token stop) {
+Result<http::Response> FaultTransport::strike(const Fault& fault, const http::Request& request,
+                                              std::stop_token stop) {
   if (fault.kind == Fault::Kind::kStatus) {
     return answer(fault, request);
   }
@@ -97,9 +99,10 @@ Result<http::Response> FaultTransport::strike(const Fault& fault, const http::Re
 
 int FaultTransport::count(const std::string& method, const std::string& urlPart) {
   auto state = state_.lock();
-  return static_cast<int>(std::count_if(state->sent.begin(), state->sent.end(), [&](const Sent& sent) {
-    return sent.method == method && sent.url.find(urlPart) != std::string::npos;
-  }));
+  return static_cast<int>(
+      std::count_if(state->sent.begin(), state->sent.end(), [&](const Sent& sent) {
+        return sent.method == method && sent.url.find(urlPart) != std::string::npos;
+      }));
 }
 
 }  // namespace stagewright::testing

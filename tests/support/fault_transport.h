@@ -9,13 +9,15 @@
 
 namespace stagewright::testing {
 
-/// Strikes requests of `method` whose URL contains `urlPart`, after `skip` of them have passed, `times` times.
+/// Strikes requests of `method` whose URL contains `urlPart`, after `skip` of them have passed,
+/// `times` times.
 struct Fault {
   enum class Kind {
-    kStatus,    ///< `status` with `headers` and `body`; the request does not arrive
-    kRefuse,    ///< no connection
+    kStatus,     ///< `status` with `headers` and `body`; the request does not arrive
+    kRefuse,     ///< no connection
     kCutAnswer,  ///< the sink gets `bytes` bytes of the real answer, then the connection breaks
-    kCutBody,   ///< the server gets `bytes` bytes of the body, then the connection breaks before its answer
+    kCutBody,  ///< the server gets `bytes` bytes of the body, then the connection breaks before its
+               ///< answer
   };
   Kind kind = Kind::kRefuse;
   std::string method = "GET";
@@ -51,7 +53,8 @@ class FaultTransport final : public http::Transport {
     std::vector<Sent> sent;
   };
   std::optional<Fault> takeFault(const http::Request& request);
-  Result<http::Response> strike(const Fault& fault, const http::Request& request, std::stop_token stop);
+  Result<http::Response> strike(const Fault& fault, const http::Request& request,
+                                std::stop_token stop);
 
   http::Transport& inner_;
   Guarded<State> state_;

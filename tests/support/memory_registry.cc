@@ -31,14 +31,17 @@ std::string queryValue(const std::string& query, const std::string& name) {
 }
 
 Response error(int status, const std::string& code) {
-  return {status, {{"Content-Type", "application/json"}}, R"({"errors":[{"code":")" + code + R"(","message":"no"}]})"};
+  return {status,
+          {{"Content-Type", "application/json"}},
+          R"({"errors":[{"code":")" + code + R"(","message":"no"}]})"};
 }
 
 }  // namespace
 
 MemoryRegistry::Path MemoryRegistry::splitPath(const std::string& path) {
   for (const std::string kind : {"/blobs/uploads/", "/blobs/", "/manifests/", "/tags/"}) {
-    if (const std::size_t at = path.find(kind); at != std::string::npos && path.starts_with("/v2/")) {
+    if (const std::size_t at = path.find(kind);
+        at != std::string::npos && path.starts_with("/v2/")) {
       return {path.substr(4, at - 4), kind, path.substr(at + kind.size())};
     }
   }
@@ -99,7 +102,9 @@ Result<Response> MemoryRegistry::send(const Request& request, std::stop_token st
     response = blobs(state->repositories[path.repository], request, path.name);
   } else if (options_.tokens && !state->tokens.contains(authorization)) {
     response = error(401, "UNAUTHORIZED");
-    response.headers.add("WWW-Authenticate", R"(Bearer realm="https://auth.example/token",service="reg.example",scope="x")");
+    response.headers.add(
+        "WWW-Authenticate",
+        R"(Bearer realm="https://auth.example/token",service="reg.example",scope="x")");
   } else {
     response = route(*state, request, url, body);
   }
@@ -112,18 +117,22 @@ Response MemoryRegistry::issueToken(State& state, const Request& request, const 
     return error(405, "UNSUPPORTED");
   }
   const std::string basic = "Basic " + toBase64("user:secret");
-  const bool right = request.method == "GET" ? request.headers.find("Authorization") == basic
-                                             : form.find("username=user&password=secret") != std::string::npos ||
-                                                   form.find("refresh_token=refresh") != std::string::npos;
+  const bool right = request.method == "GET"
+                         ? request.headers.find("Authorization") == basic
+                         : form.find("username=user&password=secret") != std::string::npos ||
+                               form.find("refresh_token=refresh") != std::string::npos;
   if (!right) {
-    return {401, {{"Content-Type", "application/json"}}, R"({"details":"incorrect username or password"})"};
+    return {401,
+            {{"Content-Type", "application/json"}},
+            R"({"details":"incorrect username or password"})"};
   }
   const std::string token = "token-" + std::to_string(++state.issued);
   state.tokens.insert("Bearer " + token);
   return {200, {}, R"({"token":")" + token + R"(","expires_in":300})"};
 }
 
-Response MemoryRegistry::route(State& state, const Request& request, const http::Url& url, const std::string& body) {
+Response MemoryRegistry::route(State& state, const Request& request, const http::Url& url,
+                               const std::string& body) {
   const Path path = splitPath(url.path);
   Repository& repository = state.repositories[path.repository];
   if (path.kind == "/blobs/uploads/") {
@@ -141,7 +150,8 @@ Response MemoryRegistry::route(State& state, const Request& request, const http:
   return error(404, "NAME_UNKNOWN");
 }
 
-Response MemoryRegistry::blobs(Repository& repository, const Request& request, const std::string& digest) {
+Response MemoryRegistry::blobs(Repository& repository, const Request& request,
+                               const std::string& digest) {
   auto it = repository.blobs.find(digest);
   if (it == repository.blobs.end()) {
     return error(404, "BLOB_UNKNOWN");
@@ -153,12 +163,13 @@ Response MemoryRegistry::blobs(Repository& repository, const Request& request, c
   const std::size_t start = std::stoul(range.substr(range.find('=') + 1));
   const std::string size = std::to_string(it->second.size());
   return {206,
-          {{"Content-Range", "bytes " + std::to_string(start) + "-" + std::to_string(it->second.size() - 1) + "/" + size}},
+          {{"Content-Range", "bytes " + std::to_string(start) + "-" +
+                                 std::to_string(it->second.size() - 1) + "/" + size}},
           it->second.substr(start)};
 }
 
-Response MemoryRegistry::manifests(Repository& repository, const Request& request, const std::string& name,
-                                   const std::string& body) {
+Response MemoryRegistry::manifests(Repository& repository, const Request& request,
+                                   const std::string& name, const std::string& body) {
   if (request.method == "PUT") {
     const std::string digest = digestOf(body);
     for (const std::string& key : {name, digest}) {
@@ -171,9 +182,10 @@ Response MemoryRegistry::manifests(Repository& repository, const Request& reques
   if (it == repository.manifests.end()) {
     return error(404, "MANIFEST_UNKNOWN");
   }
-  return {200,
-          {{"Content-Type", repository.types[name]}, {"Docker-Content-Digest", digestOf(it->second)}},
-          it->second};
+  return {
+      200,
+      {{"Content-Type", repository.types[name]}, {"Docker-Content-Digest", digestOf(it->second)}},
+      it->second};
 }
 
 Response MemoryRegistry::startUpload(State& state, const Path& path, const http::Url& url) {
@@ -188,8 +200,8 @@ Response MemoryRegistry::startUpload(State& state, const Path& path, const http:
   return {202, {{"Location", "/v2/" + path.repository + "/blobs/uploads/" + id + "?state=1"}}, ""};
 }
 
-Response MemoryRegistry::uploads(State& state, const Path& path, const Request& request, const http::Url& url,
-                                 const std::string& body) {
+Response MemoryRegistry::uploads(State& state, const Path& path, const Request& request,
+                                 const http::Url& url, const std::string& body) {
   if (request.method == "POST") {
     return startUpload(state, path, url);
   }
@@ -203,8 +215,9 @@ Response MemoryRegistry::uploads(State& state, const Path& path, const Request& 
   }
   if (request.method == "GET") {
     const std::size_t size = it->second.size();
-    return options_.resumes ? Response{204, {{"Range", "0-" + std::to_string(size == 0 ? 0 : size - 1)}}, ""}
-                            : error(416, "RANGE_INVALID");
+    return options_.resumes
+               ? Response{204, {{"Range", "0-" + std::to_string(size == 0 ? 0 : size - 1)}}, ""}
+               : error(416, "RANGE_INVALID");
   }
   it->second += body;
   if (request.method == "PATCH") {

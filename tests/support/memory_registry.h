@@ -1,6 +1,6 @@
-// A registry in memory, as a transport: enough of the distribution API to push and pull, with token authentication and
-// blob storage on another host where a test wants them. It exists to inject faults around it; the real behaviour is
-// checked against docker-registry.
+// A registry in memory, as a transport: enough of the distribution API to push and pull, with token
+// authentication and blob storage on another host where a test wants them. It exists to inject
+// faults around it; the real behaviour is checked against docker-registry.
 #pragma once
 
 #include <map>
@@ -17,11 +17,13 @@ namespace stagewright::testing {
 class MemoryRegistry final : public http::Transport {
  public:
   struct Options {
-    bool tokens = false;           ///< Bearer by https://auth.example/token, user "user" with password "secret"
-    bool oauthOnly = false;        ///< the token server knows POST only
+    bool tokens =
+        false;  ///< Bearer by https://auth.example/token, user "user" with password "secret"
+    bool oauthOnly = false;         ///< the token server knows POST only
     bool storageElsewhere = false;  ///< GET of a blob redirects to https://storage.example
     bool mounts = true;
-    bool resumes = true;           ///< false: a broken upload is forgotten (416), as docker-registry 2.8 does it
+    bool resumes =
+        true;  ///< false: a broken upload is forgotten (416), as docker-registry 2.8 does it
   };
 
   MemoryRegistry() = default;
@@ -30,8 +32,8 @@ class MemoryRegistry final : public http::Transport {
   Result<http::Response> send(const http::Request& request, std::stop_token stop) override;
 
   std::string addBlob(const std::string& repository, const std::string& bytes);
-  std::string addManifest(const std::string& repository, const std::string& tag, const std::string& mediaType,
-                          const std::string& bytes);
+  std::string addManifest(const std::string& repository, const std::string& tag,
+                          const std::string& mediaType, const std::string& bytes);
   std::map<std::string, std::string> blobs(const std::string& repository);
   /// By tag and by digest.
   std::map<std::string, std::string> manifests(const std::string& repository);
@@ -66,12 +68,14 @@ class MemoryRegistry final : public http::Transport {
   Result<std::string> readBody(const http::Request& request);
   Result<http::Response> answer(const http::Request& request, const http::Response& response);
   http::Response issueToken(State& state, const http::Request& request, const std::string& form);
-  http::Response route(State& state, const http::Request& request, const http::Url& url, const std::string& body);
-  http::Response blobs(Repository& repository, const http::Request& request, const std::string& digest);
-  http::Response manifests(Repository& repository, const http::Request& request, const std::string& name,
-                           const std::string& body);
-  http::Response uploads(State& state, const Path& path, const http::Request& request, const http::Url& url,
-                         const std::string& body);
+  http::Response route(State& state, const http::Request& request, const http::Url& url,
+                       const std::string& body);
+  http::Response blobs(Repository& repository, const http::Request& request,
+                       const std::string& digest);
+  http::Response manifests(Repository& repository, const http::Request& request,
+                           const std::string& name, const std::string& body);
+  http::Response uploads(State& state, const Path& path, const http::Request& request,
+                         const http::Url& url, const std::string& body);
   http::Response startUpload(State& state, const Path& path, const http::Url& url);
 
   Options options_;

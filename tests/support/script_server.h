@@ -1,4 +1,5 @@
-// A TCP server that sends bytes a test wrote down, whatever the client says: for answers no proper server gives.
+// A TCP server that sends bytes a test wrote down, whatever the client says: for answers no proper
+// server gives.
 #pragma once
 
 #include <cstdint>

@@ -5,11 +5,14 @@
 namespace stagewright::cli {
 namespace {
 
-const std::vector<Option> kTable = {{"--add", "SRC", "files"}, {"--json", "", "as JSON"}, {"-o", "FILE", "output"}};
+const std::vector<Option> kTable = {
+    {"--add", "SRC", "files"}, {"--json", "", "as JSON"}, {"-o", "FILE", "output"}};
 
 TEST(Arguments, KeepsOrderAndTakesBothSpellings) {
   const Arguments arguments =
-      Arguments::parse({"--add", "a", "ref", "--add=b=c", "--json", "-o", "out.tar", "--", "--add"}, kTable).value();
+      Arguments::parse({"--add", "a", "ref", "--add=b=c", "--json", "-o", "out.tar", "--", "--add"},
+                       kTable)
+          .value();
   ASSERT_EQ(arguments.given().size(), 4U);
   EXPECT_EQ(arguments.given()[0].value, "a");
   EXPECT_EQ(arguments.given()[1].value, "b=c");

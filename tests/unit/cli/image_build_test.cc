@@ -40,20 +40,27 @@ class ImageBuild : public ::testing::Test {
 };
 
 TEST_F(ImageBuild, DoesNotDependOnTimesModesAndOrder) {
-  const std::vector<std::string> args = {"--add", source_.file("tree") + ":/opt/tree", "--directory", "/tmp:1777",
-                                         "--platform", "linux/amd64", "--entrypoint", R"(["/opt/tree/a.sh"])"};
+  const std::vector<std::string> args = {"--add",        source_.file("tree") + ":/opt/tree",
+                                         "--directory",  "/tmp:1777",
+                                         "--platform",   "linux/amd64",
+                                         "--entrypoint", R"(["/opt/tree/a.sh"])"};
   const BuiltImage first = build(args).value();
-  std::filesystem::last_write_time(source_.file("tree/b"), std::filesystem::file_time_type::clock::now());
+  std::filesystem::last_write_time(source_.file("tree/b"),
+                                   std::filesystem::file_time_type::clock::now());
   ::chmod(source_.file("tree/b").c_str(), 0664);
-  const BuiltImage second = build({"--directory", "/tmp:1777", "--entrypoint", R"(["/opt/tree/a.sh"])", "--platform",
-                                   "linux/amd64", "--add", source_.file("tree") + ":/opt/tree"})
-                                .value();
+  const BuiltImage second =
+      build({"--directory", "/tmp:1777", "--entrypoint", R"(["/opt/tree/a.sh"])", "--platform",
+             "linux/amd64", "--add", source_.file("tree") + ":/opt/tree"})
+          .value();
   EXPECT_EQ(first.digest(), second.digest());
 }
 
 TEST_F(ImageBuild, HasOneLayerPerGroupAndAtLeastOne) {
   EXPECT_EQ(build({}).value().parsed.layers.size(), 1U);
-  EXPECT_EQ(build({"--directory", "/a", "--layer", "--directory", "/b", "--layer"}).value().parsed.layers.size(), 2U);
+  EXPECT_EQ(build({"--directory", "/a", "--layer", "--directory", "/b", "--layer"})
+                .value()
+                .parsed.layers.size(),
+            2U);
 }
 
 TEST_F(ImageBuild, NamesWhatIsWrong) {
@@ -61,17 +68,20 @@ TEST_F(ImageBuild, NamesWhatIsWrong) {
             "--entrypoint must be a JSON list of strings: [\"/usr/bin/app\"]");
   EXPECT_EQ(build({"--env", "PATH"}).error().message, "--env must look like NAME=VALUE");
   EXPECT_EQ(build({"--add", source_.file("none") + ":/x"}).error().code, Code::kNotFound);
-  EXPECT_EQ(build({"--add", source_.file("tree") + ":x"}).error().message, "path \"x\" in the image is not absolute");
-  EXPECT_EQ(build({"--directory", "/tmp:9"}).error().message, "--directory: mode \"9\" is not octal");
+  EXPECT_EQ(build({"--add", source_.file("tree") + ":x"}).error().message,
+            "path \"x\" in the image is not absolute");
+  EXPECT_EQ(build({"--directory", "/tmp:9"}).error().message,
+            "--directory: mode \"9\" is not octal");
   EXPECT_EQ(build({"--base", "debian"}).error().message, "--base: only none");
 }
 
 TEST(SharedLibraries, ReadsTheLoadersList) {
-  EXPECT_EQ(parseLoaderList("\tlinux-vdso.so.1 (0x00007ffd)\n"
-                            "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"
-                            "\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n")
-                .value(),
-            (std::vector<std::string>{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"}));
+  EXPECT_EQ(
+      parseLoaderList("\tlinux-vdso.so.1 (0x00007ffd)\n"
+                      "\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n"
+                      "\t/lib64/ld-linux-x86-64.so.2 (0x00007f)\n")
+          .value(),
+      (std::vector<std::string>{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"}));
   EXPECT_EQ(parseLoaderList("\tlibnone.so.1 => not found\n").error().message,
             "shared library \"libnone.so.1\" was not found");
 }
@@ -94,11 +104,12 @@ TEST_F(ImageBuild, RunsFromItsOwnTree) {
   ASSERT_TRUE(server) << server.error().message;
   const auto transport = http::makeCurlTransport();
   SystemClock clock;
-  registry::Client client(*transport, clock,
-                          {{{server->host(), registry::HostConfig::Tls::kPlainHttp, "", {}}}, {}, {}});
+  registry::Client client(
+      *transport, clock,
+      {{{server->host(), registry::HostConfig::Tls::kPlainHttp, "", {}}}, {}, {}});
   const oci::Reference reference{{server->host(), "tools/sh"}, "1", std::nullopt};
-  auto image = build({"--binary", "/bin/sh:/usr/bin/sh", "--layer", "--add", source_.file("tree") + ":/opt/tree",
-                      "--platform", "linux/amd64"});
+  auto image = build({"--binary", "/bin/sh:/usr/bin/sh", "--layer", "--add",
+                      source_.file("tree") + ":/opt/tree", "--platform", "linux/amd64"});
   ASSERT_TRUE(image) << image.error().message;
   const Status pushed = pushImage(*image, reference, client);
   ASSERT_TRUE(pushed) << pushed.error().message;
@@ -112,8 +123,8 @@ TEST_F(ImageBuild, RunsFromItsOwnTree) {
   EXPECT_THAT(list, HasSubstr("opt/tree/link\tsymlink\t0777\t0\t0\t0\t-\tsub/c\n"));
   ASSERT_TRUE(saveTree(*tree, work_.file("tree.tar")));
   const std::string root = work_.file("root");
-  const std::string command = "mkdir " + root + " && tar -xf " + work_.file("tree.tar") + " -C " + root + " && chroot " +
-                              root + " /usr/bin/sh -c 'exit 7'";
+  const std::string command = "mkdir " + root + " && tar -xf " + work_.file("tree.tar") + " -C " +
+                              root + " && chroot " + root + " /usr/bin/sh -c 'exit 7'";
   EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 7);
 }
 

@@ -68,25 +68,31 @@ std::vector<std::string> namesOf(const ImageTree& tree) {
 using Names = std::vector<std::string>;
 
 TEST(ImageTree, RemovesWhatALaterLayerWhitesOut) {
-  const ImageTree tree = treeOf({Tar().directory("a").file("a/x", "1").file("a/y", "2").file("b", "3").bytes(),
-                                 Tar().file("a/.wh.x", "").file(".wh.b", "").bytes()});
+  const ImageTree tree =
+      treeOf({Tar().directory("a").file("a/x", "1").file("a/y", "2").file("b", "3").bytes(),
+              Tar().file("a/.wh.x", "").file(".wh.b", "").bytes()});
   EXPECT_EQ(namesOf(tree), (Names{"a", "a/y"}));
 }
 
 TEST(ImageTree, LetsAnOpaqueDirectoryHideOnlyLowerLayers) {
-  const ImageTree tree = treeOf({Tar().directory("a").file("a/x", "1").directory("a/d").file("a/d/z", "1").bytes(),
-                                 Tar().directory("a").file("a/new", "2").file("a/.wh..wh..opq", "").bytes()});
+  const ImageTree tree =
+      treeOf({Tar().directory("a").file("a/x", "1").directory("a/d").file("a/d/z", "1").bytes(),
+              Tar().directory("a").file("a/new", "2").file("a/.wh..wh..opq", "").bytes()});
   EXPECT_EQ(namesOf(tree), (Names{"a", "a/new"}));
 }
 
 TEST(ImageTree, ReplacesADirectoryByAFileAndBack) {
-  EXPECT_EQ(namesOf(treeOf({Tar().directory("a").file("a/x", "1").bytes(), Tar().file("a", "2").bytes()})), (Names{"a"}));
-  EXPECT_EQ(namesOf(treeOf({Tar().file("a", "2").bytes(), Tar().directory("a").file("a/x", "1").bytes()})),
+  EXPECT_EQ(namesOf(treeOf(
+                {Tar().directory("a").file("a/x", "1").bytes(), Tar().file("a", "2").bytes()})),
+            (Names{"a"}));
+  EXPECT_EQ(namesOf(treeOf(
+                {Tar().file("a", "2").bytes(), Tar().directory("a").file("a/x", "1").bytes()})),
             (Names{"a", "a/x"}));
 }
 
 TEST(ImageTree, ListsEveryColumn) {
-  const std::string list = listTree(treeOf({Tar().directory("d")
+  const std::string list = listTree(treeOf({Tar()
+                                                .directory("d")
                                                 .file("d/f", "hi")
                                                 .link("d/g", TarType::kHardLink, "d/f")
                                                 .link("s", TarType::kSymlink, "d/f")
@@ -94,9 +100,13 @@ TEST(ImageTree, ListsEveryColumn) {
   const std::string sha = sha256Hex("hi");
   EXPECT_EQ(list,
             "d\tdir\t0755\t0\t0\t0\t-\t-\n"
-            "d/f\tfile\t0644\t0\t0\t2\t" + sha + "\t-\n"
-            "d/g\tfile\t0644\t0\t0\t2\t" + sha + "\td/f\n"
-            "s\tsymlink\t0777\t0\t0\t0\t-\td/f\n");
+            "d/f\tfile\t0644\t0\t0\t2\t" +
+                sha +
+                "\t-\n"
+                "d/g\tfile\t0644\t0\t0\t2\t" +
+                sha +
+                "\td/f\n"
+                "s\tsymlink\t0777\t0\t0\t0\t-\td/f\n");
 }
 
 TEST(ImageTree, KeepsAHardLinkWhoseFirstNameIsGone) {

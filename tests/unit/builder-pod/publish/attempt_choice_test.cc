@@ -47,29 +47,53 @@ struct Case {
 
 class Choose : public ::testing::TestWithParam<Case> {};
 
-TEST_P(Choose, Attempts) { EXPECT_EQ(chooseAttempts(joinPlan(), reportsOf(GetParam().reports)), GetParam().expected); }
+TEST_P(Choose, Attempts) {
+  EXPECT_EQ(chooseAttempts(joinPlan(), reportsOf(GetParam().reports)), GetParam().expected);
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Table, Choose,
     ::testing::Values(
         Case{"nothing", {}, std::nullopt},
-        Case{"all first", {{0, 1, true, {}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}, {1, 1}}}}, Choice{{0, 1}, {1, 1}, {2, 1}}},
+        Case{"all first",
+             {{0, 1, true, {}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}, {1, 1}}}},
+             Choice{{0, 1}, {1, 1}, {2, 1}}},
         Case{"one missing", {{0, 1, true, {}}, {2, 1, true, {{0, 1}, {1, 1}}}}, std::nullopt},
-        Case{"one failed", {{0, 1, true, {}}, {1, 1, false, {}}, {2, 1, true, {{0, 1}, {1, 1}}}}, std::nullopt},
-        Case{"target failed", {{0, 1, true, {}}, {1, 1, true, {}}, {2, 1, false, {{0, 1}, {1, 1}}}}, std::nullopt},
-        Case{"retried upstream",
-             {{0, 1, false, {}}, {0, 2, true, {}}, {1, 1, true, {}}, {2, 2, true, {{0, 2}, {1, 1}}}},
-             Choice{{0, 2}, {1, 1}, {2, 2}}},
+        Case{"one failed",
+             {{0, 1, true, {}}, {1, 1, false, {}}, {2, 1, true, {{0, 1}, {1, 1}}}},
+             std::nullopt},
+        Case{"target failed",
+             {{0, 1, true, {}}, {1, 1, true, {}}, {2, 1, false, {{0, 1}, {1, 1}}}},
+             std::nullopt},
+        Case{
+            "retried upstream",
+            {{0, 1, false, {}}, {0, 2, true, {}}, {1, 1, true, {}}, {2, 2, true, {{0, 2}, {1, 1}}}},
+            Choice{{0, 2}, {1, 1}, {2, 2}}},
         Case{"newest target wins",
-             {{0, 1, true, {}}, {0, 2, true, {}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}, {1, 1}}}, {2, 2, true, {{0, 2}, {1, 1}}}},
+             {{0, 1, true, {}},
+              {0, 2, true, {}},
+              {1, 1, true, {}},
+              {2, 1, true, {{0, 1}, {1, 1}}},
+              {2, 2, true, {{0, 2}, {1, 1}}}},
              Choice{{0, 2}, {1, 1}, {2, 2}}},
         Case{"older target if the newer's upstream failed",
-             {{0, 1, true, {}}, {0, 2, false, {}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}, {1, 1}}}, {2, 2, true, {{0, 2}, {1, 1}}}},
+             {{0, 1, true, {}},
+              {0, 2, false, {}},
+              {1, 1, true, {}},
+              {2, 1, true, {{0, 1}, {1, 1}}},
+              {2, 2, true, {{0, 2}, {1, 1}}}},
              Choice{{0, 1}, {1, 1}, {2, 1}}},
-        Case{"a dependency is not in the report", {{0, 1, true, {}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}}}}, std::nullopt},
-        Case{"an upstream that is later", {{0, 1, true, {{2, 1}}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}, {1, 1}}}}, std::nullopt},
+        Case{"a dependency is not in the report",
+             {{0, 1, true, {}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}}}},
+             std::nullopt},
+        Case{"an upstream that is later",
+             {{0, 1, true, {{2, 1}}}, {1, 1, true, {}}, {2, 1, true, {{0, 1}, {1, 1}}}},
+             std::nullopt},
         Case{"two stages built from different attempts",
-             {{0, 1, true, {}}, {0, 2, true, {}}, {1, 1, true, {{0, 2}}}, {2, 1, true, {{0, 1}, {1, 1}}}},
+             {{0, 1, true, {}},
+              {0, 2, true, {}},
+              {1, 1, true, {{0, 2}}},
+              {2, 1, true, {{0, 1}, {1, 1}}}},
              std::nullopt}),
     [](const auto& param) { return "Case" + std::to_string(param.index); });
 

@@ -16,11 +16,11 @@
 namespace stagewright::publish {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::Fault;
 using testing::FaultTransport;
-using testing::MemoryRegistry;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::MemoryRegistry;
 
 std::string tarOf(char letter, std::size_t size) {
   std::string tar(size, letter);
@@ -117,8 +117,8 @@ class PublicationTest : public ::testing::Test {
   }
   PublishResult publish(const PublishJob& job, std::stop_token stop = {}) {
     return runPublication(
-        job, transport_, clock_,
-        [&](const Json& frame) { frames_.lock()->push_back(frame); }, std::move(stop));
+        job, transport_, clock_, [&](const Json& frame) { frames_.lock()->push_back(frame); },
+        std::move(stop));
   }
   PublishResult publish() { return publish(job()); }
 
@@ -131,9 +131,12 @@ class PublicationTest : public ::testing::Test {
     }
     return how;
   }
-  Json pushedManifest(const std::string& tag) { return Json::parse(registry_.manifests("team/app").at(tag)); }
+  Json pushedManifest(const std::string& tag) {
+    return Json::parse(registry_.manifests("team/app").at(tag));
+  }
   Json pushedConfig(const Json& manifest) {
-    return Json::parse(registry_.blobs("team/app").at(manifest.at("config").at("digest").get<std::string>()));
+    return Json::parse(
+        registry_.blobs("team/app").at(manifest.at("config").at("digest").get<std::string>()));
   }
   static std::string reasonOf(const PublishResult& result) {
     const auto* refusal = std::get_if<Refusal>(&result);
@@ -172,8 +175,8 @@ TEST_F(PublicationTest, PushesLayersConfigManifestAndTags) {
   EXPECT_EQ(image.sizeBytes, size);
   const Json config = pushedConfig(manifest);
   EXPECT_EQ(config["rootfs"]["diff_ids"],
-            Json::array({oci::Digest::ofBytes("raw base layer").str(), oci::Digest::ofBytes(first_).str(),
-                         oci::Digest::ofBytes(second_).str()}));
+            Json::array({oci::Digest::ofBytes("raw base layer").str(),
+                         oci::Digest::ofBytes(first_).str(), oci::Digest::ofBytes(second_).str()}));
   EXPECT_EQ(config["created"], "2023-11-14T22:13:20Z");
   EXPECT_EQ(config["history"].size(), 4U);
   EXPECT_EQ(config["history"][1]["created"], "2023-11-14T22:13:20Z");
@@ -197,29 +200,40 @@ TEST_F(PublicationTest, UploadsWhileStagesStillRunAndTagsLast) {
 }
 
 TEST_F(PublicationTest, KnowsBeforeAnythingElseThatItMayNotPush) {
-  transport_.plan({.kind = Fault::Kind::kStatus,
-                   .method = "POST",
-                   .urlPart = "/uploads/",
-                   .status = 403,
-                   .body = R"({"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]})"});
+  transport_.plan(
+      {.kind = Fault::Kind::kStatus,
+       .method = "POST",
+       .urlPart = "/uploads/",
+       .status = 403,
+       .body =
+           R"({"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]})"});
   const PublishResult result = publish();  // there is no plan yet: not even that is looked at
   EXPECT_EQ(reasonOf(result),
             "PushUnauthorized: check push to \"reg.example/team/app\": POST "
-            "https://reg.example/v2/team/app/blobs/uploads/: 403 DENIED: requested access to the resource is denied");
+            "https://reg.example/v2/team/app/blobs/uploads/: 403 DENIED: requested access to the "
+            "resource is denied");
   EXPECT_EQ(std::get<Refusal>(result).exit, plan::Exit::kDenied);
   EXPECT_TRUE(frames_.lock()->empty());
 }
 
 TEST_F(PublicationTest, SurvivesARegistryThatIsAwayForHalfAMinute) {
   finishStages();
-  transport_.plan({.kind = Fault::Kind::kRefuse, .method = "POST", .urlPart = "/uploads/", .skip = 1, .times = 6});
-  transport_.plan({.kind = Fault::Kind::kStatus, .method = "PUT", .urlPart = "/manifests/", .times = 5});
+  transport_.plan({.kind = Fault::Kind::kRefuse,
+                   .method = "POST",
+                   .urlPart = "/uploads/",
+                   .skip = 1,
+                   .times = 6});
+  transport_.plan(
+      {.kind = Fault::Kind::kStatus, .method = "PUT", .urlPart = "/manifests/", .times = 5});
   EXPECT_EQ(reasonOf(publish()), "");
 }
 
 TEST_F(PublicationTest, SaysUnavailableWhenTheRegistryStaysAway) {
   finishStages();
-  transport_.plan({.kind = Fault::Kind::kRefuse, .method = "PUT", .urlPart = "/manifests/", .times = 1'000'000});
+  transport_.plan({.kind = Fault::Kind::kRefuse,
+                   .method = "PUT",
+                   .urlPart = "/manifests/",
+                   .times = 1'000'000});
   const PublishResult result = publish();
   EXPECT_THAT(reasonOf(result), HasSubstr("RegistryUnavailable: push manifest"));
   EXPECT_EQ(std::get<Refusal>(result).exit, plan::Exit::kUnavailable);
@@ -236,7 +250,8 @@ TEST_F(PublicationTest, CopiesBaseLayersFromAnotherRegistry) {
 TEST_F(PublicationTest, NamesABaseImageThatMayNotBeRead) {
   plan_ = twoStagePlan("other.example/base/debian");
   finishStages();
-  transport_.plan({.kind = Fault::Kind::kStatus, .urlPart = "other.example", .times = 10, .status = 403});
+  transport_.plan(
+      {.kind = Fault::Kind::kStatus, .urlPart = "other.example", .times = 10, .status = 403});
   const PublishResult result = publish();
   EXPECT_THAT(reasonOf(result), HasSubstr("BaseImageUnauthorized: fetch blob sha256:"));
   EXPECT_EQ(std::get<Refusal>(result).exit, plan::Exit::kDenied);
@@ -274,7 +289,8 @@ TEST_F(PublicationTest, TakesTheAttemptThatSucceeded) {
   const plan::LayerReport second = run_.writeLayer(1, 2, 0, second_);
   run_.writeReport(RunFixture::success(1, 2, {{0, 2}}, {second}));
   ASSERT_EQ(reasonOf(publish()), "");
-  EXPECT_EQ(pushedConfig(pushedManifest("1.0"))["rootfs"]["diff_ids"][1], oci::Digest::ofBytes(other).str());
+  EXPECT_EQ(pushedConfig(pushedManifest("1.0"))["rootfs"]["diff_ids"][1],
+            oci::Digest::ofBytes(other).str());
 }
 
 TEST_F(PublicationTest, StampsWithTheEpochOfThePlan) {
@@ -341,7 +357,8 @@ TEST_F(PublicationTest, RefusesAPlanOfAnotherDigest) {
   finishStages();
   PublishJob other = job();
   other.planDigest = oci::Digest::ofBytes("another plan");
-  EXPECT_THAT(reasonOf(publish(other)), HasSubstr("InternalError: load plan: plan.json has digest"));
+  EXPECT_THAT(reasonOf(publish(other)),
+              HasSubstr("InternalError: load plan: plan.json has digest"));
 }
 
 // --- stopping ---
@@ -363,7 +380,8 @@ TEST_F(PublicationTest, PushesToDockerRegistry) {
   if (!testing::DockerRegistry::available()) {
     GTEST_SKIP() << "docker-registry or apache2-utils is not installed";
   }
-  auto server = testing::DockerRegistry::start({.username = "builder", .password = "pw", .certificate = "", .key = ""});
+  auto server = testing::DockerRegistry::start(
+      {.username = "builder", .password = "pw", .certificate = "", .key = ""});
   ASSERT_TRUE(server) << server.error().message;
   PublishJob real = job();
   real.request.repository = server->host() + "/team/app";
@@ -374,24 +392,28 @@ TEST_F(PublicationTest, PushesToDockerRegistry) {
   registry::ClientConfig config{hostConfigs(real.request.registries), real.pushCredentials, {}};
   registry::Client client(*transport, clock, config);
   http::StringSource layer(kBaseLayer);
-  ASSERT_TRUE(client.pushBlob({server->host(), "base/debian"}, {oci::Digest::ofBytes(kBaseLayer), 21}, layer, {}));
+  ASSERT_TRUE(client.pushBlob({server->host(), "base/debian"},
+                              {oci::Digest::ofBytes(kBaseLayer), 21}, layer, {}));
   plan_ = twoStagePlan(server->host() + "/base/debian");
   finishStages();
   real.planDigest = run_.planDigest();
   const PublishResult result = runPublication(real, *transport, clock, [](const Json&) {}, {});
   ASSERT_EQ(reasonOf(result), "");
-  auto pulled = client.resolveImage({{server->host(), "team/app"}, "latest", std::nullopt}, oci::Platform(), {});
+  auto pulled = client.resolveImage({{server->host(), "team/app"}, "latest", std::nullopt},
+                                    oci::Platform(), {});
   ASSERT_TRUE(pulled) << pulled.error().message;
   EXPECT_EQ(pulled->digest, std::get<plan::ImageReport>(result).digest);
-  auto bytes = client.fetchBlobBytes({server->host(), "team/app"}, pulled->manifest.layers[2], 10'000'000, {});
+  auto bytes = client.fetchBlobBytes({server->host(), "team/app"}, pulled->manifest.layers[2],
+                                     10'000'000, {});
   ASSERT_TRUE(bytes) << bytes.error().message;
   std::string raw(second_.size() + 10, '\0');
-  compress::Decompressor decompressor([&, at = std::size_t{0}](char* buffer, std::size_t size) mutable -> Result<std::size_t> {
-    const std::size_t n = std::min(size, bytes->size() - at);
-    bytes->copy(buffer, n, at);
-    at += n;
-    return n;
-  });
+  compress::Decompressor decompressor(
+      [&, at = std::size_t{0}](char* buffer, std::size_t size) mutable -> Result<std::size_t> {
+        const std::size_t n = std::min(size, bytes->size() - at);
+        bytes->copy(buffer, n, at);
+        at += n;
+        return n;
+      });
   std::size_t filled = 0;
   for (Result<std::size_t> n = 1; n && *n > 0; filled += n.value_or(0)) {
     n = decompressor.read(raw.data() + filled, raw.size() - filled);

@@ -20,7 +20,8 @@
 
 namespace stagewright::publish {
 
-/// Each sleep runs the next event: what the world does while publish waits. Without events left it stops the wait.
+/// Each sleep runs the next event: what the world does while publish waits. Without events left it
+/// stops the wait.
 class EventClock final : public Clock {
  public:
   TimePoint now() const override { return TimePoint(std::chrono::seconds(1'700'000'000)); }
@@ -72,7 +73,8 @@ class RunFixture {
     write(relative(plan::preparePath(kRunId, 1)) + "/plan.json", text);
     for (const plan::Stage& stage : plan.stages) {
       for (int attempt = 1; attempt <= 2; ++attempt) {
-        std::filesystem::create_directories(path_ + "/" + stagePath(stage.index, attempt) + "/layers");
+        std::filesystem::create_directories(path_ + "/" + stagePath(stage.index, attempt) +
+                                            "/layers");
       }
     }
   }
@@ -104,18 +106,23 @@ class RunFixture {
     report.layers = std::move(layers);
     return report;
   }
-  std::string stagePath(int stage, int attempt) const { return relative(plan::stagePath(kRunId, stage, attempt)); }
+  std::string stagePath(int stage, int attempt) const {
+    return relative(plan::stagePath(kRunId, stage, attempt));
+  }
   void write(const std::string& name, const std::string& bytes) {
     std::filesystem::create_directories(std::filesystem::path(path_ + "/" + name).parent_path());
     ASSERT_TRUE(saveFileAtomically(path_ + "/" + name, bytes));
   }
 
  private:
-  static std::string relative(const std::string& path) { return path.substr(plan::runPath(kRunId).size() + 1); }
+  static std::string relative(const std::string& path) {
+    return path.substr(plan::runPath(kRunId).size() + 1);
+  }
   static std::string seal(const std::string& runKey, int stage, int attempt, std::string_view kind,
                           const std::string& body) {
     const std::string role = std::to_string(stage);
-    return sealText(attemptKey(runKey, role, attempt), SealScope{kRunId, role, attempt}, kind, body);
+    return sealText(attemptKey(runKey, role, attempt), SealScope{kRunId, role, attempt}, kind,
+                    body);
   }
 
   std::string path_;

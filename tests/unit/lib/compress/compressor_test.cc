@@ -32,7 +32,8 @@ std::string someTar(std::size_t size) {
 
 /// Delivers at most `step` bytes at once.
 Reader readerOfBytes(const std::string& bytes, std::size_t step) {
-  return [&bytes, step, offset = std::size_t{0}](char* buffer, std::size_t size) mutable -> Result<std::size_t> {
+  return [&bytes, step, offset = std::size_t{0}](char* buffer,
+                                                 std::size_t size) mutable -> Result<std::size_t> {
     const std::size_t n = std::min({size, step, bytes.size() - offset});
     std::memcpy(buffer, bytes.data() + offset, n);
     offset += n;
@@ -45,7 +46,8 @@ struct Outcome {
   Summary summary;
 };
 
-Outcome compressAll(Format format, const std::string& raw, int threads, std::size_t step = 1 << 20) {
+Outcome compressAll(Format format, const std::string& raw, int threads,
+                    std::size_t step = 1 << 20) {
   auto compressor = Compressor::make(format, readerOfBytes(raw, step), threads);
   Outcome outcome;
   while (true) {
@@ -89,8 +91,9 @@ TEST_P(Sizes, RoundTripsWithRightDigests) {
 
 INSTANTIATE_TEST_SUITE_P(AroundBlockBorders, Sizes,
                          ::testing::Combine(::testing::Values(Format::kGzip, Format::kZstd),
-                                            ::testing::Values(0, 1, 1024, kGzipBlockSize - 1, kGzipBlockSize,
-                                                              kGzipBlockSize + 1, 5 * kGzipBlockSize + 17)));
+                                            ::testing::Values(0, 1, 1024, kGzipBlockSize - 1,
+                                                              kGzipBlockSize, kGzipBlockSize + 1,
+                                                              5 * kGzipBlockSize + 17)));
 
 TEST(Gzip, DoesNotDependOnThreadsOrPieces) {
   const std::string raw = someTar(3'000'000);
@@ -101,7 +104,7 @@ TEST(Gzip, DoesNotDependOnThreadsOrPieces) {
 
 TEST(Gzip, KeepsTheBytesThatDigestsWereMadeFrom) {
   // A change of this value changes the digest of every layer that is ever built again.
-  EXPECT_EQ(sha256Hex(compressAll(Format::kGzip, someTar(1'000'000), 2).bytes), 
+  EXPECT_EQ(sha256Hex(compressAll(Format::kGzip, someTar(1'000'000), 2).bytes),
             "0ea2ba782de3c49ff2867f6e51e736e19390364df7bd65f149a0a3c69e02f7ae");
 }
 
@@ -155,7 +158,8 @@ TEST(Decompressor, RefusesCutOffAndBrokenStreams) {
     const std::string whole = compressAll(format, someTar(100'000), 1).bytes;
     std::string broken = whole;
     broken[broken.size() / 2] = static_cast<char>(broken[broken.size() / 2] ^ 0x55);
-    for (const std::string& bytes : {whole.substr(0, whole.size() - 5), whole.substr(0, 12), broken}) {
+    for (const std::string& bytes :
+         {whole.substr(0, whole.size() - 5), whole.substr(0, 12), broken}) {
       Decompressor decompressor(readerOfBytes(bytes, 4096));
       std::string buffer(50'000, '\0');
       Result<std::size_t> n = decompressor.read(buffer.data(), buffer.size());

@@ -15,8 +15,8 @@
 namespace stagewright::http {
 namespace {
 
-using testing::ScriptServer;
 using ::testing::HasSubstr;
+using testing::ScriptServer;
 
 class CurlTransportTest : public ::testing::Test {
  protected:
@@ -59,17 +59,22 @@ TEST_P(BadAnswer, IsAnErrorThatNamesTheRequest) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, BadAnswer,
-    ::testing::Values(Bad{"NegativeChunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nx", Code::kUnavailable},
-                      Bad{"ManyHeaders", "HTTP/1.1 200 OK\r\n" + [] {
-                            std::string all;
-                            for (int i = 0; i < 3000; ++i) {
-                              all += "X-" + std::to_string(i) + ": " + std::string(90, 'a') + "\r\n";
-                            }
-                            return all;
-                          }(), Code::kInvalid},
-                      Bad{"BodyOverItsCap", "HTTP/1.1 200 OK\r\n\r\n" + std::string(70'000, 'a'), Code::kInvalid},
-                      Bad{"CutBody", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", Code::kUnavailable},
-                      Bad{"Nothing", "", Code::kUnavailable}),
+    ::testing::Values(
+        Bad{"NegativeChunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nx",
+            Code::kUnavailable},
+        Bad{"ManyHeaders",
+            "HTTP/1.1 200 OK\r\n" +
+                [] {
+                  std::string all;
+                  for (int i = 0; i < 3000; ++i) {
+                    all += "X-" + std::to_string(i) + ": " + std::string(90, 'a') + "\r\n";
+                  }
+                  return all;
+                }(),
+            Code::kInvalid},
+        Bad{"BodyOverItsCap", "HTTP/1.1 200 OK\r\n\r\n" + std::string(70'000, 'a'), Code::kInvalid},
+        Bad{"CutBody", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", Code::kUnavailable},
+        Bad{"Nothing", "", Code::kUnavailable}),
     [](const auto& param) { return param.param.name; });
 
 TEST_F(CurlTransportTest, KeepsTheFirst64KiBOfAnErrorsBody) {
@@ -106,8 +111,10 @@ TEST_F(CurlTransportTest, ReturnsTheSinksError) {
 TEST_F(CurlTransportTest, SeesAStatusThatComesBeforeTheBodyWasTaken) {
   ScriptServer server([](int socket) {
     ScriptServer::readHead(socket);
-    ScriptServer::send(socket, "HTTP/1.1 401 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
-    ScriptServer::drain(socket);  // as servers do: closing with unread input would reset the connection
+    ScriptServer::send(socket,
+                       "HTTP/1.1 401 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+    ScriptServer::drain(
+        socket);  // as servers do: closing with unread input would reset the connection
   });
   StringSource body(std::string(50'000'000, 'b'));
   Request request;
@@ -170,7 +177,9 @@ TEST_F(CurlTransportTest, RefusesHeadersWithLineBreaks) {
 
 TEST_F(CurlTransportTest, CallsARefusedConnectionUnavailable) {
   std::string url;
-  { url = ScriptServer([](int) {}).url(); }
+  {
+    url = ScriptServer([](int) {}).url();
+  }
   EXPECT_EQ(get(url).error().code, Code::kUnavailable);
   EXPECT_EQ(get("file:///etc/passwd").error().code, Code::kInvalid);
 }
@@ -197,8 +206,10 @@ TEST(PlanRedirect, DropsCredentialsAtAnotherOriginOnly) {
 TEST(PlanRedirect, RefusesDowngradesAndUploads) {
   Request request;
   request.url = "https://reg.example/v2/a";
-  EXPECT_EQ(planRedirect(request, {307, {{"Location", "http://reg.example/x"}}, ""}).error().code, Code::kInvalid);
-  EXPECT_EQ(planRedirect(request, {307, {{"Location", "file:///etc/passwd"}}, ""}).error().code, Code::kInvalid);
+  EXPECT_EQ(planRedirect(request, {307, {{"Location", "http://reg.example/x"}}, ""}).error().code,
+            Code::kInvalid);
+  EXPECT_EQ(planRedirect(request, {307, {{"Location", "file:///etc/passwd"}}, ""}).error().code,
+            Code::kInvalid);
   EXPECT_FALSE(planRedirect(request, {200, {{"Location", "/x"}}, ""}).value());
   request.method = "PUT";
   EXPECT_EQ(planRedirect(request, {307, {{"Location", "/x"}}, ""}).error().code, Code::kInvalid);
@@ -223,12 +234,15 @@ class TlsTest : public CurlTransportTest {
     }
     directory_ = ::testing::TempDir() + "tls-XXXXXX";
     ASSERT_NE(::mkdtemp(directory_.data()), nullptr);
-    const std::string command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test "
-                                "-addext subjectAltName=IP:127.0.0.1 -keyout " + directory_ + "/key -out " + directory_ +
-                                "/crt 2>/dev/null";
+    const std::string command =
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout " +
+        directory_ + "/key -out " + directory_ + "/crt 2>/dev/null";
     ASSERT_EQ(std::system(command.c_str()), 0);
-    auto started = testing::DockerRegistry::start(
-        {.username = "", .password = "", .certificate = directory_ + "/crt", .key = directory_ + "/key"});
+    auto started = testing::DockerRegistry::start({.username = "",
+                                                   .password = "",
+                                                   .certificate = directory_ + "/crt",
+                                                   .key = directory_ + "/key"});
     ASSERT_TRUE(started) << started.error().message;
     registry_ = std::make_unique<testing::DockerRegistry>(std::move(*started));
     request_.url = "https://" + registry_->host() + "/v2/";
@@ -274,7 +288,8 @@ TEST_F(TlsTest, NamesAMissingAuthorityFile) {
 }
 
 TEST_F(TlsTest, SaysThatAServerSpeaksPlainHttp) {
-  ScriptServer plain([](int socket) { ScriptServer::send(socket, "HTTP/1.1 400 Bad Request\r\n\r\n"); });
+  ScriptServer plain(
+      [](int socket) { ScriptServer::send(socket, "HTTP/1.1 400 Bad Request\r\n\r\n"); });
   request_.url = "https" + plain.url().substr(4);
   auto response = transport_->send(request_, {});
   ASSERT_FALSE(response);

@@ -8,7 +8,8 @@ namespace stagewright::http {
 namespace {
 
 TEST(BackoffDelay, DoublesUpToItsCapAndHonoursTheServer) {
-  const RetryPolicy policy{.base = Millis(200), .longest = Millis(10'000), .budget = Millis(60'000)};
+  const RetryPolicy policy{
+      .base = Millis(200), .longest = Millis(10'000), .budget = Millis(60'000)};
   EXPECT_EQ(backoffDelay(policy, 1, 0.5, Millis(0)), Millis(100));
   EXPECT_EQ(backoffDelay(policy, 3, 0.5, Millis(0)), Millis(400));
   EXPECT_EQ(backoffDelay(policy, 50, 0.5, Millis(0)), Millis(5'000));
@@ -49,8 +50,8 @@ TEST(Retry, DoesNotRepeatWhatIsTerminal) {
 
 TEST(Retry, StaysWithinItsBudget) {
   testing::FakeClock clock;
-  const Status status =
-      retry(clock, RetryPolicy(), {}, [&]() -> Status { return unavailable("busy", Millis(9'000)); });
+  const Status status = retry(clock, RetryPolicy(), {},
+                              [&]() -> Status { return unavailable("busy", Millis(9'000)); });
   EXPECT_EQ(status.error().message, "busy");
   EXPECT_LE(clock.elapsed(), Millis(120'000));
   EXPECT_GE(clock.elapsed(), Millis(110'000));

@@ -1,4 +1,5 @@
-// The server under clients that mean no good. Raw sockets, because a proper client cannot misbehave.
+// The server under clients that mean no good. Raw sockets, because a proper client cannot
+// misbehave.
 #include "lib/http/server.h"
 
 #include <arpa/inet.h>
@@ -24,7 +25,8 @@ ServerResponse echo(const ServerRequest& request) {
   if (request.path == "/throw") {
     throw std::runtime_error("a bug");
   }
-  return {request.path == "/missing" ? 404 : 200, "text/plain", request.method + " " + request.path + " " + request.query};
+  return {request.path == "/missing" ? 404 : 200, "text/plain",
+          request.method + " " + request.path + " " + request.query};
 }
 
 std::unique_ptr<Server> startServer(ServerOptions options = {}) {
@@ -82,7 +84,8 @@ TEST(Server, AnswersAProperClient) {
 
 TEST(Server, AnswersHeadWithoutABody) {
   auto server = startServer();
-  const std::string answer = talkTo(*server, "HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string answer =
+      talkTo(*server, "HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_TRUE(answer.ends_with("\r\n\r\n")) << answer;
 }
@@ -90,8 +93,8 @@ TEST(Server, AnswersHeadWithoutABody) {
 TEST(Server, AnswersEveryPipelinedRequest) {
   auto server = startServer();
   const std::string answer = talkTo(*server,
-                                      "GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
-                                      "GET /two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+                                    "GET /one HTTP/1.1\r\nHost: x\r\n\r\n"
+                                    "GET /two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, HasSubstr("GET /one"));
   EXPECT_THAT(answer, HasSubstr("GET /two"));
 }
@@ -119,13 +122,18 @@ TEST_P(ServerAbuse, IsAnsweredAndEndsTheConnection) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ServerAbuse,
     ::testing::Values(
-        Abuse{"NegativeChunk", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n", "HTTP/1.1 400"},
-        Abuse{"HugeHeader", "GET / HTTP/1.1\r\nX: " + std::string(100'000, 'a') + "\r\n\r\n", "HTTP/1.1 431"},
-        Abuse{"HugeAnnouncedBody", "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", "HTTP/1.1 413"},
+        Abuse{"NegativeChunk",
+              "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n",
+              "HTTP/1.1 400"},
+        Abuse{"HugeHeader", "GET / HTTP/1.1\r\nX: " + std::string(100'000, 'a') + "\r\n\r\n",
+              "HTTP/1.1 431"},
+        Abuse{"HugeAnnouncedBody",
+              "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", "HTTP/1.1 413"},
         Abuse{"OtherMethod", "DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 405"},
         Abuse{"NoHttp", "\x16\x03\x01\x02rubbish\r\n\r\n", "HTTP/1.1 400"},
         Abuse{"BadLength", "GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 400"},
-        Abuse{"TwoLengths", "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "HTTP/1.1 400"}),
+        Abuse{"TwoLengths", "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+              "HTTP/1.1 400"}),
     [](const auto& param) { return param.param.name; });
 
 TEST(Server, ClosesClientsThatSayNothingOrHalfAHeader) {

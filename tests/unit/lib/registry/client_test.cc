@@ -1,4 +1,5 @@
-// The client against a registry in memory with planned faults and a clock that moves only by sleeping.
+// The client against a registry in memory with planned faults and a clock that moves only by
+// sleeping.
 #include "lib/registry/client.h"
 
 #include <gmock/gmock.h>
@@ -16,8 +17,8 @@ namespace {
 using testing::FakeClock;
 using testing::Fault;
 using testing::FaultTransport;
-using testing::MemoryRegistry;
 using ::testing::HasSubstr;
+using testing::MemoryRegistry;
 using ::testing::Not;
 
 const oci::Repository kApp{"reg.example", "team/app"};
@@ -126,9 +127,12 @@ TEST_F(ClientTest, CallsAWrongPasswordDeniedAtOnce) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Code::kDenied);
   EXPECT_EQ(status.error().message,
-            "check push to \"reg.example/team/app\": POST https://reg.example/v2/team/app/blobs/uploads/: "
-            "401 UNAUTHORIZED: no (fetch token for reg.example: GET https://auth.example/token?service=reg.example&"
-            "scope=repository%3Ateam%2Fapp%3Apull%2Cpush&account=user: 401 incorrect username or password)");
+            "check push to \"reg.example/team/app\": POST "
+            "https://reg.example/v2/team/app/blobs/uploads/: "
+            "401 UNAUTHORIZED: no (fetch token for reg.example: GET "
+            "https://auth.example/token?service=reg.example&"
+            "scope=repository%3Ateam%2Fapp%3Apull%2Cpush&account=user: 401 incorrect username or "
+            "password)");
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
@@ -144,7 +148,10 @@ TEST_F(ClientTest, NeverTakesCredentialsToAnotherHost) {
 
 TEST_F(ClientTest, WaitsAsLongAsARateLimitAsks) {
   registry_->addBlob("team/app", "hello");
-  transport_->plan({.kind = Fault::Kind::kStatus, .urlPart = "/blobs/", .status = 429, .headers = {{"Retry-After", "7"}}});
+  transport_->plan({.kind = Fault::Kind::kStatus,
+                    .urlPart = "/blobs/",
+                    .status = 429,
+                    .headers = {{"Retry-After", "7"}}});
   EXPECT_TRUE(client_->fetchBlobBytes(kApp, blobOf("hello"), 100, {}));
   EXPECT_EQ(clock_.sleeps(), std::vector<Millis>{Millis(7000)});
 }
@@ -163,7 +170,8 @@ TEST_F(ClientTest, SkipsWhatItHasIfTheServerIgnoresRange) {
   const std::string bytes = someBytes(20'000);
   registry_->addBlob("team/app", bytes);
   transport_->plan({.kind = Fault::Kind::kCutAnswer, .urlPart = "/blobs/", .bytes = 9'999});
-  transport_->plan({.kind = Fault::Kind::kStatus, .urlPart = "/blobs/", .status = 200, .body = bytes});
+  transport_->plan(
+      {.kind = Fault::Kind::kStatus, .urlPart = "/blobs/", .status = 200, .body = bytes});
   auto fetched = client_->fetchBlobBytes(kApp, blobOf(bytes), 100'000, {});
   ASSERT_TRUE(fetched) << fetched.error().message;
   EXPECT_TRUE(*fetched == bytes);
@@ -172,7 +180,8 @@ TEST_F(ClientTest, SkipsWhatItHasIfTheServerIgnoresRange) {
 
 TEST_F(ClientTest, RefusesABlobWithAnotherDigestOrSize) {
   for (const char* body : {"something else 17", "what we asked for, and more"}) {
-    transport_->plan({.kind = Fault::Kind::kStatus, .urlPart = "/blobs/", .status = 200, .body = body});
+    transport_->plan(
+        {.kind = Fault::Kind::kStatus, .urlPart = "/blobs/", .status = 200, .body = body});
     auto fetched = client_->fetchBlobBytes(kApp, blobOf("what we asked for"), 100, {});
     ASSERT_FALSE(fetched);
     EXPECT_EQ(fetched.error().code, Code::kInvalid);
@@ -199,7 +208,10 @@ TEST_F(ClientTest, StopsWaitingWhenAskedTo) {
 
 TEST_F(ClientTest, VerifiesAManifestAgainstItsDigest) {
   const oci::Digest asked = oci::Digest::ofBytes("{}");
-  transport_->plan({.kind = Fault::Kind::kStatus, .urlPart = "/manifests/", .status = 200, .body = "{\"evil\":1}"});
+  transport_->plan({.kind = Fault::Kind::kStatus,
+                    .urlPart = "/manifests/",
+                    .status = 200,
+                    .body = "{\"evil\":1}"});
   auto manifest = client_->fetchManifest({kApp, std::nullopt, asked}, {});
   ASSERT_FALSE(manifest);
   EXPECT_EQ(manifest.error().code, Code::kInvalid);
@@ -211,20 +223,23 @@ TEST_F(ClientTest, ChoosesThePlatformFromAnIndex) {
   manifest.config = blobOf("config");
   manifest.config.mediaType = oci::kMediaConfig;
   const std::string bytes = oci::serializeManifest(manifest);
-  const std::string digest = registry_->addManifest("team/app", "by-digest", std::string(oci::kMediaManifest), bytes);
+  const std::string digest =
+      registry_->addManifest("team/app", "by-digest", std::string(oci::kMediaManifest), bytes);
   const Json index = {
       {"schemaVersion", 2},
       {"mediaType", std::string(oci::kMediaIndex)},
-      {"manifests", Json::array({Json{{"mediaType", std::string(oci::kMediaManifest)},
-                                      {"digest", digest},
-                                      {"size", bytes.size()},
-                                      {"platform", {{"os", "linux"}, {"architecture", "amd64"}}}}})}};
+      {"manifests",
+       Json::array({Json{{"mediaType", std::string(oci::kMediaManifest)},
+                         {"digest", digest},
+                         {"size", bytes.size()},
+                         {"platform", {{"os", "linux"}, {"architecture", "amd64"}}}}})}};
   registry_->addManifest("team/app", "1", std::string(oci::kMediaIndex), index.dump());
   auto image = client_->resolveImage({kApp, "1", std::nullopt}, oci::Platform(), {});
   ASSERT_TRUE(image) << image.error().message;
   EXPECT_EQ(image->digest.str(), digest);
   EXPECT_EQ(image->indexDigest, oci::Digest::ofBytes(index.dump()));
-  auto other = client_->resolveImage({kApp, "1", std::nullopt}, oci::Platform{"linux", "s390x", ""}, {});
+  auto other =
+      client_->resolveImage({kApp, "1", std::nullopt}, oci::Platform{"linux", "s390x", ""}, {});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, Code::kNotFound);
 }
@@ -237,13 +252,15 @@ TEST_F(ClientTest, AsksMirrorsFirstAndFallsBack) {
   EXPECT_EQ(client.fetchBlobBytes(kApp, blobOf("hello"), 100, {}).value(), "hello");
   EXPECT_EQ(transport_->sent()[0].url,
             "https://mirror.example/v2/proxy/team/app/blobs/" + blobOf("hello").digest.str());
-  EXPECT_EQ(transport_->sent()[1].url, "https://reg.example/v2/team/app/blobs/" + blobOf("hello").digest.str());
+  EXPECT_EQ(transport_->sent()[1].url,
+            "https://reg.example/v2/team/app/blobs/" + blobOf("hello").digest.str());
   EXPECT_TRUE(clock_.sleeps().empty());
 }
 
 TEST_F(ClientTest, TakesDockerHubToItsApiHost) {
   static_cast<void>(client_->fetchManifest(oci::parseReference("golang:1.22").value(), {}));
-  EXPECT_EQ(transport_->sent()[0].url, "https://registry-1.docker.io/v2/library/golang/manifests/1.22");
+  EXPECT_EQ(transport_->sent()[0].url,
+            "https://registry-1.docker.io/v2/library/golang/manifests/1.22");
 }
 
 // --- faults while pushing ---
@@ -254,14 +271,16 @@ TEST_F(ClientTest, LeavesNoUploadBehindWhenCheckingPush) {
 }
 
 TEST_F(ClientTest, SurvivesARegistryThatIsAwayForHalfAMinute) {
-  transport_->plan({.kind = Fault::Kind::kRefuse, .method = "POST", .urlPart = "/uploads/", .times = 8});
+  transport_->plan(
+      {.kind = Fault::Kind::kRefuse, .method = "POST", .urlPart = "/uploads/", .times = 8});
   http::StringSource source("hello");
   EXPECT_TRUE(client_->pushBlob(kApp, digestOf("hello"), source, {}));
   EXPECT_EQ(registry_->blobs("team/app").size(), 1U);
 }
 
 TEST_F(ClientTest, ResendsTheWholeBlobAfter503) {
-  transport_->plan({.kind = Fault::Kind::kStatus, .method = "PUT", .urlPart = "/uploads/", .status = 503});
+  transport_->plan(
+      {.kind = Fault::Kind::kStatus, .method = "PUT", .urlPart = "/uploads/", .status = 503});
   const std::string bytes = someBytes(30'000);
   http::StringSource source(bytes);
   EXPECT_TRUE(client_->pushBlob(kApp, digestOf(bytes), source, {}));
@@ -270,7 +289,8 @@ TEST_F(ClientTest, ResendsTheWholeBlobAfter503) {
 }
 
 TEST_F(ClientTest, ResumesAStreamWhereItBroke) {
-  transport_->plan({.kind = Fault::Kind::kCutBody, .method = "PATCH", .urlPart = "/uploads/", .bytes = 40'000});
+  transport_->plan(
+      {.kind = Fault::Kind::kCutBody, .method = "PATCH", .urlPart = "/uploads/", .bytes = 40'000});
   const std::string bytes = someBytes(100'000);
   Stream source(bytes);
   auto pushed = client_->pushBlobStream(kApp, source, [&] { return digestOf(bytes); }, {});
@@ -282,7 +302,8 @@ TEST_F(ClientTest, ResumesAStreamWhereItBroke) {
 
 TEST_F(ClientTest, StartsAStreamAnewIfTheRegistryForgotIt) {
   use({.resumes = false});
-  transport_->plan({.kind = Fault::Kind::kCutBody, .method = "PATCH", .urlPart = "/uploads/", .bytes = 40'000});
+  transport_->plan(
+      {.kind = Fault::Kind::kCutBody, .method = "PATCH", .urlPart = "/uploads/", .bytes = 40'000});
   const std::string bytes = someBytes(100'000);
   Stream source(bytes);
   auto pushed = client_->pushBlobStream(kApp, source, [&] { return digestOf(bytes); }, {});
@@ -304,14 +325,21 @@ TEST_F(ClientTest, CancelsAStreamWhoseSourceFails) {
 
 TEST_F(ClientTest, MountsOrCancelsWhatItGotInstead) {
   registry_->addBlob("base/debian", "hello");
-  EXPECT_EQ(client_->mountBlob(kApp, digestOf("hello").digest, {"reg.example", "base/debian"}, {}).value(), true);
-  EXPECT_EQ(client_->mountBlob(kApp, digestOf("other").digest, {"reg.example", "base/debian"}, {}).value(), false);
+  EXPECT_EQ(client_->mountBlob(kApp, digestOf("hello").digest, {"reg.example", "base/debian"}, {})
+                .value(),
+            true);
+  EXPECT_EQ(client_->mountBlob(kApp, digestOf("other").digest, {"reg.example", "base/debian"}, {})
+                .value(),
+            false);
   EXPECT_EQ(registry_->openUploads(), 0U);
 }
 
 TEST_F(ClientTest, TakesARefusedMountForANo) {
-  transport_->plan({.kind = Fault::Kind::kStatus, .method = "POST", .urlPart = "mount=", .status = 403});
-  EXPECT_EQ(client_->mountBlob(kApp, digestOf("x").digest, {"reg.example", "secret/base"}, {}).value(), false);
+  transport_->plan(
+      {.kind = Fault::Kind::kStatus, .method = "POST", .urlPart = "mount=", .status = 403});
+  EXPECT_EQ(
+      client_->mountBlob(kApp, digestOf("x").digest, {"reg.example", "secret/base"}, {}).value(),
+      false);
 }
 
 TEST_F(ClientTest, SaysWhichManifestWasRefused) {
@@ -324,12 +352,17 @@ TEST_F(ClientTest, SaysWhichManifestWasRefused) {
   ASSERT_FALSE(pushed);
   EXPECT_EQ(pushed.error().code, Code::kDenied);
   EXPECT_EQ(pushed.error().message,
-            "push manifest \"reg.example/team/app:1.0\": PUT https://reg.example/v2/team/app/manifests/1.0: "
+            "push manifest \"reg.example/team/app:1.0\": PUT "
+            "https://reg.example/v2/team/app/manifests/1.0: "
             "403 DENIED: quota exceeded");
 }
 
 TEST_F(ClientTest, RetriesAManifestAfter429AndThenTags) {
-  transport_->plan({.kind = Fault::Kind::kStatus, .method = "PUT", .urlPart = "/manifests/", .times = 2, .status = 429});
+  transport_->plan({.kind = Fault::Kind::kStatus,
+                    .method = "PUT",
+                    .urlPart = "/manifests/",
+                    .times = 2,
+                    .status = 429});
   EXPECT_TRUE(client_->pushManifest(kApp, "1.0", oci::kMediaManifest, "{}", {}));
   EXPECT_EQ(registry_->manifests("team/app").at("1.0"), "{}");
 }

@@ -1,4 +1,6 @@
 // The client against Debian's docker-registry: a real server with Basic authentication.
+#include "tests/support/docker_registry.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,7 +8,6 @@
 
 #include "lib/http/curl_transport.h"
 #include "lib/registry/client.h"
-#include "tests/support/docker_registry.h"
 
 namespace stagewright::registry {
 namespace {
@@ -20,7 +21,8 @@ class RealRegistry : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     if (DockerRegistry::available()) {
-      auto started = DockerRegistry::start({.username = kUser, .password = kPassword, .certificate = "", .key = ""});
+      auto started = DockerRegistry::start(
+          {.username = kUser, .password = kPassword, .certificate = "", .key = ""});
       ASSERT_TRUE(started) << started.error().message;
       server_ = new DockerRegistry(std::move(*started));
     }
@@ -80,7 +82,8 @@ TEST_F(RealRegistry, DeniesAWrongPassword) {
   const Status status = client.checkPush(repository("team/app"), {});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, Code::kDenied) << status.error().message;
-  EXPECT_NE(status.error().message.find("401 UNAUTHORIZED"), std::string::npos) << status.error().message;
+  EXPECT_NE(status.error().message.find("401 UNAUTHORIZED"), std::string::npos)
+      << status.error().message;
   EXPECT_EQ(status.error().message.find("wrong"), std::string::npos) << status.error().message;
 }
 
@@ -102,7 +105,9 @@ TEST_F(RealRegistry, StreamsABlobWhoseDigestComesLast) {
   class Unsized final : public http::BodySource {
    public:
     explicit Unsized(std::string bytes) : inner_(std::move(bytes)) {}
-    Result<std::size_t> read(char* buffer, std::size_t size) override { return inner_.read(buffer, size); }
+    Result<std::size_t> read(char* buffer, std::size_t size) override {
+      return inner_.read(buffer, size);
+    }
     Status rewind() override { return inner_.rewind(); }
 
    private:
@@ -110,7 +115,8 @@ TEST_F(RealRegistry, StreamsABlobWhoseDigestComesLast) {
   };
   const std::string bytes = someBytes(2'500'000);
   Unsized source(bytes);
-  auto pushed = client.pushBlobStream(repository("team/stream"), source, [&] { return digestOf(bytes); }, {});
+  auto pushed =
+      client.pushBlobStream(repository("team/stream"), source, [&] { return digestOf(bytes); }, {});
   ASSERT_TRUE(pushed) << pushed.error().message;
   EXPECT_TRUE(*client.hasBlob(repository("team/stream"), digestOf(bytes).digest, {}));
 }
@@ -120,11 +126,13 @@ TEST_F(RealRegistry, MountsFromAnotherRepositoryOrSaysThatItWillNot) {
   const std::string bytes = someBytes(1000);
   http::StringSource source(bytes);
   ASSERT_TRUE(client.pushBlob(repository("base/debian"), digestOf(bytes), source, {}));
-  auto mounted = client.mountBlob(repository("team/mounted"), digestOf(bytes).digest, repository("base/debian"), {});
+  auto mounted = client.mountBlob(repository("team/mounted"), digestOf(bytes).digest,
+                                  repository("base/debian"), {});
   ASSERT_TRUE(mounted) << mounted.error().message;
   EXPECT_TRUE(*mounted);
   EXPECT_TRUE(*client.hasBlob(repository("team/mounted"), digestOf(bytes).digest, {}));
-  auto absent = client.mountBlob(repository("team/mounted"), oci::Digest::ofBytes("absent"), repository("base/debian"), {});
+  auto absent = client.mountBlob(repository("team/mounted"), oci::Digest::ofBytes("absent"),
+                                 repository("base/debian"), {});
   ASSERT_TRUE(absent) << absent.error().message;
   EXPECT_FALSE(*absent);
 }
@@ -162,8 +170,10 @@ TEST_F(RealRegistry, NamesAMissingManifest) {
   auto missing = client.fetchManifest({repository("team/none"), "1", std::nullopt}, {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Code::kNotFound);
-  EXPECT_EQ(missing.error().message, "fetch manifest \"" + server_->host() + "/team/none:1\": GET http://" +
-                                         server_->host() + "/v2/team/none/manifests/1: 404 MANIFEST_UNKNOWN: manifest unknown");
+  EXPECT_EQ(missing.error().message,
+            "fetch manifest \"" + server_->host() + "/team/none:1\": GET http://" +
+                server_->host() +
+                "/v2/team/none/manifests/1: 404 MANIFEST_UNKNOWN: manifest unknown");
 }
 
 TEST_F(RealRegistry, RefusesAManifestWhoseBlobsAreMissing) {
