@@ -124,6 +124,19 @@ std::vector<oci::Reference> parseTags(const std::vector<std::string>& tags) {
   return out;
 }
 
+/// `localhost:5000`, `127.0.0.1:5001`: whatever looks like one in a text.
+std::vector<std::string> findLoopbackHosts(const std::string& text) {
+  std::vector<std::string> out;
+  for (const std::string_view name : {"localhost", "127."}) {
+    for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
+      std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.:", at);
+      end = std::min(end, text.size());
+      out.push_back(text.substr(at, end - at));
+    }
+  }
+  return out;
+}
+
 bool hasOutput(const BuildOptions& options, Output::Type type) {
   return std::any_of(options.outputs.begin(), options.outputs.end(), [type](const Output& o) { return o.type == type; });
 }
@@ -138,15 +151,13 @@ class Build {
         transport_(transport),
         clock_(clock),
         progress_(progress),
-        stop_(std::move(stop)),
-        client_(transport, clock, {publish::hostConfigs(options.registries), options.credentials, retryPolicy()}) {
-    sources_.emplace("", std::make_unique<RegistrySource>(client_, store, options.pull));
-  }
+        stop_(std::move(stop)) {}
 
   BuildResult run() {
     if (Status read = readInput(); !read) {
       return failed(read.error());
     }
+    makeClient();
     if (auto violation = check(); !violation) {
       return failed(violation.error());
     }
@@ -163,6 +174,26 @@ class Build {
     http::RetryPolicy policy;
     policy.budget = Millis(30'000);
     return policy;
+  }
+
+  /// As Docker does it: registries on this machine speak plain HTTP unless the user says otherwise.
+  void makeClient() {
+    std::vector<plan::RegistryAccess> access = options_.registries;
+    std::string texts = input_.dockerfile.text;
+    for (const auto* pairs : {&options_.buildArgs, &options_.contexts}) {
+      for (const auto& [name, value] : *pairs) {
+        texts += "\n" + value;
+      }
+    }
+    for (const std::string& host : findLoopbackHosts(texts)) {
+      const bool known = std::any_of(access.begin(), access.end(), [&](const auto& entry) { return entry.host == host; });
+      if (!known) {
+        access.push_back({host, plan::RegistryAccess::Tls::kPlainHttp, "", {}});
+      }
+    }
+    client_.emplace(transport_, clock_,
+                    registry::ClientConfig{publish::hostConfigs(access), options_.credentials, retryPolicy()});
+    sources_.emplace("", std::make_unique<RegistrySource>(*client_, store_, options_.pull));
   }
 
   Status readInput() {
@@ -197,7 +228,7 @@ class Build {
     FetchedSources fetched(plan_, store_, transport_, stop_);
     StageCrew crew(plan_, options_.jobs);
     const auto sourceOf = [this](const plan::Base& base) -> ImageSource& { return sourceFor(sources_, base.reference); };
-    ImageCollector collector(plan_, store_, client_, clock_, repositories(), needsFiles(), options_.dockerFormat, sourceOf);
+    ImageCollector collector(plan_, store_, *client_, clock_, repositories(), needsFiles(), options_.dockerFormat, sourceOf);
     const BuildScope scope{options_,
                            plan_,
                            store_,
@@ -351,7 +382,7 @@ class Build {
   Clock& clock_;
   Progress& progress_;
   std::stop_token stop_;
-  registry::Client client_;
+  std::optional<registry::Client> client_;
   ImageSources sources_;
   Contexts contexts_;
   BuildInput input_;

@@ -14,11 +14,13 @@
 
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/layer/root.h"
+#include "local/device_cgroup.h"
 
 namespace stagewright::local {
 
@@ -32,10 +34,13 @@ struct Launch {
   std::vector<char*> envp;
   int input = -1;
   int output = -1;
-  pid_t parent = 0;
+  int cgroup = -1;  ///< its cgroup.procs; -1: none
 
   [[noreturn]] void become() const {
     static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL));
+    if (cgroup >= 0 && ::write(cgroup, "0", 1) != 1) {
+      ::_exit(126);
+    }
     sigset_t none;
     sigemptyset(&none);
     static_cast<void>(::sigprocmask(SIG_SETMASK, &none, nullptr));
@@ -132,10 +137,9 @@ bool pump(const Process& process, int output, int stopFd, const stage::OutputSin
   }
 }
 
-stage::RunOutcome outcomeOf(int status, const std::string& lastOutput) {
+stage::RunOutcome outcomeOf(int status) {
   stage::RunOutcome outcome;
   outcome.exitCode = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  static_cast<void>(lastOutput);
   return outcome;
 }
 
@@ -148,8 +152,10 @@ Result<stage::RunOutcome> ContainerRunner::run(const ContainerRequest& request, 
   CHECK_OK(makeDirectories(bundle, 0700));
   CHECK_OK(saveFileAtomically(bundle + "/config.json", dumpJson(makeRuntimeSpec(request, runtime_)), 0600));
   std::vector<std::string> arguments{runtime_.path, "--root", state_ + "/runtime"};
+  std::optional<DeviceCgroup> devices;
   if (runtime_.kind == Runtime::Kind::kCrun) {
-    arguments.emplace_back("--cgroup-manager=disabled");
+    arguments.emplace_back(runtime_.hasCgroup() ? "--cgroup-manager=cgroupfs" : "--cgroup-manager=disabled");
+    TRY(devices, DeviceCgroup::make(id));
   }
   for (std::string word : {std::string("run"), std::string("--bundle"), bundle, id}) {
     arguments.push_back(std::move(word));
@@ -161,7 +167,8 @@ Result<stage::RunOutcome> ContainerRunner::run(const ContainerRequest& request, 
   if (!null || !stopped) {
     return systemError("open", "/dev/null", errno);
   }
-  const Launch launch{pointersOf(arguments), pointersOf(environment), null.get(), pipe.write.get(), ::getpid()};
+  const Launch launch{pointersOf(arguments), pointersOf(environment), null.get(), pipe.write.get(),
+                      devices ? devices->joinFd() : -1};
   int pidfd = -1;
   clone_args args{};
   args.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD;
@@ -182,7 +189,7 @@ Result<stage::RunOutcome> ContainerRunner::run(const ContainerRequest& request, 
   });
   stage::RunOutcome outcome;
   if (pump(process, pipe.read.get(), stopped.get(), output)) {
-    outcome = outcomeOf(process.wait(), "");
+    outcome = outcomeOf(process.wait());
   } else {
     process.kill();
     static_cast<void>(process.wait());

@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
+
+#include "local/device_cgroup.h"
 
 namespace stagewright::local {
 
@@ -32,6 +35,8 @@ Runtime::Kind kindOf(std::string_view path) {
 }
 
 }  // namespace
+
+bool Runtime::hasCgroup() const { return kind == Kind::kRunc || !DeviceCgroup::isAvailable(); }
 
 Result<Runtime> findRuntime() {
   const char* wanted = std::getenv("STAGEWRIGHT_RUNTIME");

@@ -13,9 +13,9 @@ struct Runtime {
   Kind kind = Kind::kCrun;
   std::string path;
 
-  /// crun runs without a cgroup of its own (on a hybrid hierarchy it cannot have one), so nothing but the mounts keeps the
-  /// step from devices; runc has device rules.
-  bool hasCgroup() const { return kind == Kind::kRunc; }
+  /// Whether the runtime makes a cgroup with device rules. crun does not beside a hierarchy of version 1 (it refuses hybrid
+  /// ones); its steps are put into a DeviceCgroup.
+  bool hasCgroup() const;
 };
 
 /// STAGEWRIGHT_RUNTIME (a path or a name), else crun or runc from PATH. kNotFound names the packages.
