@@ -78,6 +78,7 @@ class Child {
   /// races with kill(-1) is lost by the child, because its parent has a pending signal; the loop is for late orphans.
   void killEverything() {
     if (!isInit()) {
+      ::kill(pid_, SIGKILL);  // it may not have a group of its own yet
       ::kill(-pid_, SIGKILL);
       while (!gone_ && ::waitpid(pid_, &status_, 0) < 0 && errno == EINTR) {
       }
