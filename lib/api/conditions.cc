@@ -14,10 +14,11 @@ constexpr std::array<std::string_view, 3> kTruthWords = {"True", "False", "Unkno
 std::size_t sequenceLength(std::string_view text, std::size_t pos) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(pos);
-  const std::size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead <= 0xDF ? 2
-                             : (lead & 0xF0) == 0xE0                        ? 3
-                             : lead >= 0xF0 && lead <= 0xF4                 ? 4
-                                                                            : 0;
+  const std::size_t length = lead < 0x80                    ? 1
+                             : lead >= 0xC2 && lead <= 0xDF ? 2
+                             : (lead & 0xF0) == 0xE0        ? 3
+                             : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                            : 0;
   if (length == 0 || pos + length > text.size()) {
     return 0;
   }
@@ -26,19 +27,18 @@ std::size_t sequenceLength(std::string_view text, std::size_t pos) {
       return 0;
     }
   }
-  const bool overlong = (lead == 0xE0 && byte(pos + 1) < 0xA0) ||
-                        (lead == 0xF0 && byte(pos + 1) < 0x90);
-  const bool outside = (lead == 0xED && byte(pos + 1) > 0x9F) ||
-                       (lead == 0xF4 && byte(pos + 1) > 0x8F);
+  const bool overlong =
+      (lead == 0xE0 && byte(pos + 1) < 0xA0) || (lead == 0xF0 && byte(pos + 1) < 0x90);
+  const bool outside =
+      (lead == 0xED && byte(pos + 1) > 0x9F) || (lead == 0xF4 && byte(pos + 1) > 0x8F);
   return overlong || outside ? 0 : length;
 }
 
 /// C0 except newline, DEL, and C1 (U+0080..U+009F): they move cursors and colour terminals.
 bool isControl(std::string_view sequence) {
   const auto first = static_cast<unsigned char>(sequence[0]);
-  return sequence.size() == 1
-             ? (first < 0x20 && first != '\n') || first == 0x7F
-             : first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+  return sequence.size() == 1 ? (first < 0x20 && first != '\n') || first == 0x7F
+                              : first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
 }
 }  // namespace
 
@@ -71,12 +71,8 @@ void ConditionSet::set(std::string_view type, Truth status, std::string_view rea
       conditions_.begin(), conditions_.end(), type,
       [](const Condition& condition, std::string_view key) { return condition.type < key; });
   const bool found = place != conditions_.end() && place->type == type;
-  Condition next{std::string(type),
-                 status,
-                 std::string(reason),
-                 cleanText(message, kMaxMessage),
-                 observedGeneration,
-                 now};
+  Condition next{std::string(type),  status, std::string(reason), cleanText(message, kMaxMessage),
+                 observedGeneration, now};
   if (!found) {
     conditions_.insert(place, std::move(next));
     return;

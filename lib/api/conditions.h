@@ -31,7 +31,7 @@ struct Condition {
   std::string type;
   Truth status = Truth::kUnknown;
   std::string reason;
-  std::string message;                 ///< at most 1024 bytes here
+  std::string message;  ///< at most 1024 bytes here
   std::int64_t observedGeneration = 0;
   TimePoint lastTransitionTime{};
 
@@ -40,7 +40,8 @@ struct Condition {
 
 class ConditionSet {
  public:
-  /// Adds or replaces; keeps lastTransitionTime if the status stays. The message is cut at 1024 bytes and cleaned.
+  /// Adds or replaces; keeps lastTransitionTime if the status stays. The message is cut at 1024
+  /// bytes and cleaned.
   void set(std::string_view type, Truth status, std::string_view reason, std::string_view message,
            std::int64_t observedGeneration, TimePoint now);
   void remove(std::string_view type);
@@ -57,8 +58,8 @@ class ConditionSet {
 
 std::string_view truthName(Truth truth);  ///< "True", "False", "Unknown"
 
-/// Text from outside for conditions, events and status: control characters except \n become spaces, invalid UTF-8 is
-/// replaced, cut at `limit` bytes on a character boundary with "…".
+/// Text from outside for conditions, events and status: control characters except \n become spaces,
+/// invalid UTF-8 is replaced, cut at `limit` bytes on a character boundary with "…".
 std::string cleanText(std::string_view text, std::size_t limit);
 
 }  // namespace stagewright::api

@@ -40,8 +40,8 @@ Status parseInputs(const JsonReader& reader, ImageBuildSpec& out) {
   TRY(out.dockerfileInline, reader.string("dockerfileInline", ""));
   TRY(out.target, reader.string("target", ""));
   TRY(out.buildArgs, listOf<NameValue>(reader, "buildArgs", [](const JsonReader& item) {
-    return parseNameValue(item, "spec.buildArgs[]");
-  }));
+        return parseNameValue(item, "spec.buildArgs[]");
+      }));
   TRY(const JsonReader output, reader.object("output"));
   TRY(out.output, parseOutput(output));
   return ok();

@@ -1,6 +1,6 @@
-// The ImageBuild as users write it: metadata we need, spec, status. Values only; a field is spelled as its JSON key.
-// An empty string, list or optional means "not set": defaults are applied where a value is used, never stored, so that
-// identity.h can tell what the user set.
+// The ImageBuild as users write it: metadata we need, spec, status. Values only; a field is spelled
+// as its JSON key. An empty string, list or optional means "not set": defaults are applied where a
+// value is used, never stored, so that identity.h can tell what the user set.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ struct GitRef {
 
 struct GitSource {
   std::string url;
-  GitRef ref;               ///< nothing set: the remote's HEAD
-  std::string secretRef;    ///< name of a kubernetes.io/basic-auth Secret
+  GitRef ref;             ///< nothing set: the remote's HEAD
+  std::string secretRef;  ///< name of a kubernetes.io/basic-auth Secret
 };
 
 struct ConfigMapItem {
@@ -75,7 +75,7 @@ struct Output {
   std::string image;
   std::string repository;
   std::vector<std::string> tags;
-  std::string secretRef;    ///< name of a kubernetes.io/dockerconfigjson Secret
+  std::string secretRef;  ///< name of a kubernetes.io/dockerconfigjson Secret
   std::vector<NameValue> labels;
 };
 
@@ -98,7 +98,7 @@ struct Workspace {
   std::string storageClassName;
   std::optional<AccessMode> accessMode;
   std::string size;
-  std::string claimName;    ///< instead of the three above
+  std::string claimName;  ///< instead of the three above
 };
 
 /// Quantities stay text; keys are cpu, memory, ephemeral-storage.
@@ -110,14 +110,14 @@ struct Resources {
 
 struct Toleration {
   std::string key;
-  std::string operator_;    ///< JSON key: operator
+  std::string operator_;  ///< JSON key: operator
   std::string value;
   std::string effect;
   std::optional<std::int64_t> tolerationSeconds;
 };
 
 struct StageSettings {
-  std::string stage;        ///< name or index in the plan
+  std::string stage;  ///< name or index in the plan
   Resources resources;
 };
 
@@ -127,9 +127,9 @@ enum class Start { kAuto, kEager, kWhenReady };
 struct Execution {
   std::optional<Isolation> isolation;
   std::optional<Start> start;
-  Resources resources;      ///< of every stage
-  Resources prepare;        ///< JSON: prepare.resources
-  Resources publish;        ///< JSON: publish.resources
+  Resources resources;  ///< of every stage
+  Resources prepare;    ///< JSON: prepare.resources
+  Resources publish;    ///< JSON: publish.resources
   std::vector<StageSettings> stages;
   std::map<std::string, std::string> nodeSelector;
   std::vector<Toleration> tolerations;
@@ -156,7 +156,7 @@ struct ImageBuildSpec {
 
 struct Metadata {
   std::string name;
-  std::string namespace_;   ///< JSON key: namespace
+  std::string namespace_;  ///< JSON key: namespace
   std::string uid;
   std::string resourceVersion;
   std::int64_t generation = 0;
@@ -168,12 +168,14 @@ struct Metadata {
 struct ImageBuild {
   Metadata metadata;
   ImageBuildSpec spec;
-  /// The CRD let through what we cannot read (a newer or older CRD): becomes InvalidSpec, with the path.
+  /// The CRD let through what we cannot read (a newer or older CRD): becomes InvalidSpec, with the
+  /// path.
   std::optional<Error> specError;
   ImageBuildStatus status;
 };
 
-/// One object as the API server sends it. A wrong spec is not an error here but `specError`; wrong metadata is kInvalid.
+/// One object as the API server sends it. A wrong spec is not an error here but `specError`; wrong
+/// metadata is kInvalid.
 Result<ImageBuild> parseImageBuild(const Json& object);
 /// Unknown fields are refused, with their path.
 Result<ImageBuildSpec> parseSpec(const JsonReader& spec);

@@ -1,4 +1,5 @@
-// Small words for reading and writing JSON objects whose unset fields are left out. Internal to lib/api.
+// Small words for reading and writing JSON objects whose unset fields are left out. Internal to
+// lib/api.
 #pragma once
 
 #include <array>
@@ -65,7 +66,6 @@ inline Result<std::optional<TimePoint>> optionalTime(const JsonReader& reader,
   }
   return std::optional<TimePoint>(*time);
 }
-
 
 template <class E, std::size_t N>
 Result<std::optional<E>> optionalEnum(const JsonReader& reader, std::string_view key,

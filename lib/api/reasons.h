@@ -1,5 +1,5 @@
-// Why a build failed or waits, as data: the table of api.md, "Classes and reasons". Everything that treats reasons
-// differently (retry, conditions, failure.class, metrics) reads it from here.
+// Why a build failed or waits, as data: the table of api.md, "Classes and reasons". Everything that
+// treats reasons differently (retry, conditions, failure.class, metrics) reads it from here.
 #pragma once
 
 #include <optional>
@@ -12,10 +12,11 @@ enum class FailureClass { kUser, kPolicy, kPlatform, kWaiting };
 
 /// What happens when an attempt ends with a reason.
 enum class Retry {
-  kNever,        ///< the run fails
-  kForGrace,     ///< tried again for two minutes (GitOps ordering, expiring tokens), then the run fails
-  kCharged,      ///< tried again with backoff, within the budget for infrastructure
-  kFree,         ///< tried again, not charged: nobody's fault
+  kNever,     ///< the run fails
+  kForGrace,  ///< tried again for two minutes (GitOps ordering, expiring tokens), then the run
+              ///< fails
+  kCharged,   ///< tried again with backoff, within the budget for infrastructure
+  kFree,      ///< tried again, not charged: nobody's fault
 };
 
 struct ReasonInfo {
@@ -55,7 +56,8 @@ inline constexpr std::string_view kDisrupted = "Disrupted";
 inline constexpr std::string_view kNodeLost = "NodeLost";
 inline constexpr std::string_view kWorkspaceProvisioning = "WorkspaceProvisioning";
 inline constexpr std::string_view kInternalError = "InternalError";
-inline constexpr std::string_view kInfrastructureRetriesExhausted = "InfrastructureRetriesExhausted";
+inline constexpr std::string_view kInfrastructureRetriesExhausted =
+    "InfrastructureRetriesExhausted";
 inline constexpr std::string_view kQueued = "Queued";
 inline constexpr std::string_view kQuotaExceeded = "QuotaExceeded";
 inline constexpr std::string_view kUnschedulable = "Unschedulable";

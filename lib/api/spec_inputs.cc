@@ -111,8 +111,8 @@ Result<Output> parseOutput(const JsonReader& reader) {
   TRY(out.tags, reader.strings("tags"));
   TRY(out.secretRef, parseNameRef(reader, "secretRef", "spec.output.secretRef"));
   TRY(out.labels, listOf<NameValue>(reader, "labels", [](const JsonReader& item) {
-    return parseNameValue(item, "spec.output.labels[]");
-  }));
+        return parseNameValue(item, "spec.output.labels[]");
+      }));
   if (out.image.empty() == out.repository.empty()) {
     return reader.error("needs either image or repository");
   }

@@ -45,8 +45,7 @@ const std::vector<KeySet>& table() {
       {"spec.execution.stages[].resources", {"requests", "limits"}},
       {"spec.execution.stages[].resources.requests", {"cpu", "memory", "ephemeral-storage"}},
       {"spec.execution.stages[].resources.limits", {"cpu", "memory", "ephemeral-storage"}},
-      {"spec.execution.tolerations[]",
-       {"key", "operator", "value", "effect", "tolerationSeconds"}},
+      {"spec.execution.tolerations[]", {"key", "operator", "value", "effect", "tolerationSeconds"}},
       {"spec.retention", {"pods"}},
   };
   return kTable;

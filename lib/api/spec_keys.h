@@ -1,4 +1,5 @@
-// The fields of spec, as data: the parser refuses what is not here, and a test compares this table with the CRD.
+// The fields of spec, as data: the parser refuses what is not here, and a test compares this table
+// with the CRD.
 #pragma once
 
 #include <span>
@@ -10,7 +11,7 @@
 namespace stagewright::api {
 
 struct KeySet {
-  std::string_view path;               ///< of an object in spec: spec.source.git, spec.buildArgs[]
+  std::string_view path;  ///< of an object in spec: spec.source.git, spec.buildArgs[]
   std::vector<std::string_view> keys;
 };
 

@@ -1,5 +1,6 @@
-// status of an ImageBuild: what people read, and what the operator must find again after a crash. Everything it will act
-// on (attempt numbers, pinned upstream attempts, images) is written here before a pod is created.
+// status of an ImageBuild: what people read, and what the operator must find again after a crash.
+// Everything it will act on (attempt numbers, pinned upstream attempts, images) is written here
+// before a pod is created.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,9 @@ namespace stagewright::api {
 
 /// Where the newest attempt of prepare, of a stage or of publish is.
 ///
-/// Creating means: intended, and whether its pod exists is to be looked up. Running means: its container was seen to
-/// run, so a pod that is missing afterwards was lost. Backoff: the attempt ended, the next one begins at retryAt.
+/// Creating means: intended, and whether its pod exists is to be looked up. Running means: its
+/// container was seen to run, so a pod that is missing afterwards was lost. Backoff: the attempt
+/// ended, the next one begins at retryAt.
 enum class AttemptState {
   kWaiting,
   kCreating,
@@ -45,11 +47,11 @@ struct AttemptStatus {
   std::string node;
   std::optional<TimePoint> startTime;
   std::optional<TimePoint> completionTime;
-  std::vector<PastAttempt> attempts;          ///< the last 8
-  std::string reason;                         ///< why it does not progress, or why the last attempt ended
+  std::vector<PastAttempt> attempts;  ///< the last 8
+  std::string reason;                 ///< why it does not progress, or why the last attempt ended
   std::string message;
-  std::optional<TimePoint> failingSince;      ///< first time of `reason` without a success in between
-  std::optional<TimePoint> retryAt;           ///< kBackoff
+  std::optional<TimePoint> failingSince;  ///< first time of `reason` without a success in between
+  std::optional<TimePoint> retryAt;       ///< kBackoff
 };
 
 struct StageStatus : AttemptStatus {
@@ -58,12 +60,13 @@ struct StageStatus : AttemptStatus {
   int steps = 0;
   int cachedSteps = 0;
   int line = 0;
-  std::string image;                          ///< of the pod; empty: scratch
+  std::string image;  ///< of the pod; empty: scratch
   int baseStage = -1;
   std::vector<int> dependsOn;
   bool usesContext = false;
   bool usesFetched = false;
-  std::map<int, int> upstream;                ///< stage -> attempt this attempt is pinned to; JSON: [{stage, attempt}]
+  std::map<int, int>
+      upstream;  ///< stage -> attempt this attempt is pinned to; JSON: [{stage, attempt}]
 };
 
 struct BaseImage {
@@ -76,26 +79,26 @@ struct RunStatus {
   std::string id;
   std::int64_t sequence = 0;
   std::int64_t generation = 0;
-  std::string result;                         ///< Succeeded | Failed | Cancelled; empty: unfinished
-  std::string trigger;                        ///< Created SpecChanged RemedyChanged RebuildRequested Restarted
+  std::string result;   ///< Succeeded | Failed | Cancelled; empty: unfinished
+  std::string trigger;  ///< Created SpecChanged RemedyChanged RebuildRequested Restarted
   std::string sourceRevision;
-  std::string isolation;                      ///< UserNamespace | Baseline
-  std::string start;                          ///< Eager | WhenReady
+  std::string isolation;  ///< UserNamespace | Baseline
+  std::string start;      ///< Eager | WhenReady
   std::string accessMode;
   std::string claim;
-  std::string node;                           ///< where the ReadWriteOnce workspace is; empty on ReadWriteMany
+  std::string node;  ///< where the ReadWriteOnce workspace is; empty on ReadWriteMany
   std::string builderImage;
   std::string planDigest;
   int target = 0;
   std::vector<BaseImage> baseImages;
   AttemptStatus prepare;
   AttemptStatus publish;
-  int infrastructureRetries = 0;              ///< charged ones
-  int restarts = 0;                           ///< runs before this one that a lost or full node ended
+  int infrastructureRetries = 0;  ///< charged ones
+  int restarts = 0;               ///< runs before this one that a lost or full node ended
   std::optional<TimePoint> startTime;
-  std::optional<TimePoint> admittedTime;      ///< prepare got its node; the timeout counts from here
+  std::optional<TimePoint> admittedTime;  ///< prepare got its node; the timeout counts from here
   std::optional<TimePoint> completionTime;
-  std::int64_t durationSeconds = 0;           ///< written with completionTime; and as text in `duration`
+  std::int64_t durationSeconds = 0;  ///< written with completionTime; and as text in `duration`
 };
 
 struct ImageStatus {
@@ -116,13 +119,13 @@ struct LastSuccessful {
 };
 
 struct FailureStatus {
-  std::string class_;                         ///< JSON key: class. User | Platform | Policy
+  std::string class_;  ///< JSON key: class. User | Platform | Policy
   std::string reason;
   std::string stage;
   std::string instruction;
   int line = 0;
   int exitCode = 0;
-  std::string attempt;                        ///< "1/4"
+  std::string attempt;  ///< "1/4"
   std::string message;
   std::string logTail;
   std::string pod;
@@ -141,7 +144,7 @@ struct ImageBuildStatus {
   std::int64_t observedGeneration = -1;
   std::string phase;
   std::string progress;
-  std::string output;                         ///< repository and first tag, for a printer column
+  std::string output;  ///< repository and first tag, for a printer column
   std::string inputHash;
   std::string remediesHash;
   std::string lastHandledRebuild;

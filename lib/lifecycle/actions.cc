@@ -39,8 +39,9 @@ std::int64_t remainingSeconds(Turn& turn) {
 void createClaim(Turn& turn, const pods::RunContext& context) {
   const api::RunStatus& run = *context.build.status.run;
   const bool own = turn.build.spec.workspace.claimName.empty();
-  const bool there = std::any_of(turn.world.claims.begin(), turn.world.claims.end(),
-                                 [&](const ObservedClaim& claim) { return claim.name == run.claim; });
+  const bool there =
+      std::any_of(turn.world.claims.begin(), turn.world.claims.end(),
+                  [&](const ObservedClaim& claim) { return claim.name == run.claim; });
   if (own && !there && run.prepare.attempt > 0 && run.prepare.state != AttemptState::kSucceeded) {
     create(turn, Action::Kind::kCreateClaim, run.claim, pods::makeClaim(context));
   }
@@ -50,7 +51,8 @@ void createClaim(Turn& turn, const pods::RunContext& context) {
 void createPods(Turn& turn, pods::RunContext& context, const api::ImageBuildStatus& status) {
   const api::RunStatus& run = *status.run;
   if (isMissing(turn, run.prepare, pods::kRolePrepare, -1)) {
-    create(turn, Action::Kind::kCreatePod, turn.podName(pods::kRolePrepare, -1, run.prepare.attempt),
+    create(turn, Action::Kind::kCreatePod,
+           turn.podName(pods::kRolePrepare, -1, run.prepare.attempt),
            pods::makePreparePod(context, run.prepare.attempt, turn.world.freshRunKey));
   }
   context.node = run.node;
@@ -63,7 +65,8 @@ void createPods(Turn& turn, pods::RunContext& context, const api::ImageBuildStat
     }
   }
   if (isMissing(turn, run.publish, pods::kRolePublish, -1)) {
-    create(turn, Action::Kind::kCreatePod, turn.podName(pods::kRolePublish, -1, run.publish.attempt),
+    create(turn, Action::Kind::kCreatePod,
+           turn.podName(pods::kRolePublish, -1, run.publish.attempt),
            pods::makePublishPod(context, run.publish.attempt, key));
   }
 }
@@ -89,7 +92,8 @@ const api::AttemptStatus* attemptOf(Turn& turn, const ObservedPod& pod) {
   return pod.stage >= 0 && index < stages.size() ? &stages[index] : nullptr;
 }
 
-/// While the run goes on, only pods that could do harm go: those of attempts that are over or were given up.
+/// While the run goes on, only pods that could do harm go: those of attempts that are over or were
+/// given up.
 bool isUnwantedNow(Turn& turn, const ObservedPod& pod) {
   const api::AttemptStatus* attempt = attemptOf(turn, pod);
   if (pod.isTerminal()) {
@@ -129,11 +133,11 @@ void deleteUnwantedPods(Turn& turn) {
   }
 }
 
-/// A kept pod without its workspace would be half a story; a workspace without pods is only in the way.
+/// A kept pod without its workspace would be half a story; a workspace without pods is only in the
+/// way.
 void deleteUnwantedClaims(Turn& turn) {
-  const bool keptPod =
-      std::any_of(turn.world.pods.begin(), turn.world.pods.end(),
-                  [&](const ObservedPod& pod) { return !isUnwanted(turn, pod); });
+  const bool keptPod = std::any_of(turn.world.pods.begin(), turn.world.pods.end(),
+                                   [&](const ObservedPod& pod) { return !isUnwanted(turn, pod); });
   const bool done = !turn.isActive() && !keptPod;
   for (const ObservedClaim& claim : turn.world.claims) {
     const bool own = claim.ownerUid == turn.build.metadata.uid && !claim.runId.empty();
@@ -147,8 +151,8 @@ void deleteUnwantedClaims(Turn& turn) {
 void followLogs(Turn& turn) {
   const auto follow = [&](std::string_view role, const api::AttemptStatus& attempt) {
     const ObservedPod* pod = turn.findPod(role, -1, attempt.attempt);
-    const bool active = attempt.state == AttemptState::kCreating ||
-                        attempt.state == AttemptState::kRunning;
+    const bool active =
+        attempt.state == AttemptState::kCreating || attempt.state == AttemptState::kRunning;
     if (active && pod != nullptr && !pod->runKey.empty() &&
         (pod->container.state == ObservedContainer::State::kRunning ||
          pod->container.state == ObservedContainer::State::kTerminated)) {
@@ -160,11 +164,11 @@ void followLogs(Turn& turn) {
 }
 
 bool isLeaving(Turn& turn) {
-  return std::any_of(turn.world.createErrors.begin(), turn.world.createErrors.end(),
-                     [&](const auto& entry) {
-                       return judgeCreateError(entry.second, turn.world.settings.credentialGrace)
-                                  .kind == CreateVerdict::Kind::kLeaving;
-                     });
+  return std::any_of(
+      turn.world.createErrors.begin(), turn.world.createErrors.end(), [&](const auto& entry) {
+        return judgeCreateError(entry.second, turn.world.settings.credentialGrace).kind ==
+               CreateVerdict::Kind::kLeaving;
+      });
 }
 }  // namespace
 

@@ -38,9 +38,8 @@ bool isLost(const Turn& turn, std::string_view node) {
     return false;
   }
   const NodeFacts* facts = turn.findNode(node);
-  return facts == nullptr ||
-         (!facts->ready &&
-          turn.now - facts->notReadySince.value_or(turn.now) >= turn.world.settings.nodeGrace);
+  return facts == nullptr || (!facts->ready && turn.now - facts->notReadySince.value_or(turn.now) >=
+                                                   turn.world.settings.nodeGrace);
 }
 
 Attempt::Attempt(Turn& turn, std::string_view role, int stage, std::string label,
@@ -136,8 +135,8 @@ void Attempt::becomeRunning() {
   if (status_.state == AttemptState::kCreating) {
     status_.state = AttemptState::kRunning;
     status_.node = pod_->node;
-    status_.startTime = pod_->container.startedAt ? pod_->container.startedAt
-                                                  : std::optional<TimePoint>(turn_.now);
+    status_.startTime =
+        pod_->container.startedAt ? pod_->container.startedAt : std::optional<TimePoint>(turn_.now);
     if (role_ == pods::kRoleStage) {
       turn_.event(false, "StageStarted",
                   label_ + " runs in pod " + pod_->name + " on node " + pod_->node);
@@ -205,8 +204,9 @@ std::optional<Outcome> Attempt::lookAtAbsence() {
   const std::string name = podName();
   if (status_.state == AttemptState::kRunning) {
     turn_.decision.confirmAbsent.push_back(name);
-    return outcome(reason::kDisrupted, "pod " + name + " of " + label_ + " disappeared" +
-                                           (status_.node.empty() ? "" : " from node " + status_.node));
+    return outcome(reason::kDisrupted,
+                   "pod " + name + " of " + label_ + " disappeared" +
+                       (status_.node.empty() ? "" : " from node " + status_.node));
   }
   if (turn_.createErrorOf(name) != nullptr) {
     return lookAtRefusal(name);
@@ -230,7 +230,8 @@ std::optional<Outcome> Attempt::lookAtRefusal(const std::string& name) {
       break;
     case CreateVerdict::Kind::kTransient:
     case CreateVerdict::Kind::kLeaving:
-      turn_.wait(reason::kProgressing, "creating " + quoted(name, 80) + " is tried again: " + error.message);
+      turn_.wait(reason::kProgressing,
+                 "creating " + quoted(name, 80) + " is tried again: " + error.message);
       break;
   }
   turn_.wakeAt(verdict.retryAt);
@@ -278,19 +279,19 @@ std::optional<Outcome> Attempt::lookAtPending() {
       return lookAtPull();
     }
     if (isMountTrouble(pod_->container)) {
-      return outcome(reason::kWorkspaceIncompatible,
-                     "the workspace's filesystem cannot be mounted in a user namespace; use another "
-                     "storage class or set spec.execution.isolation: Baseline: " +
-                         pod_->container.message);
+      return outcome(
+          reason::kWorkspaceIncompatible,
+          "the workspace's filesystem cannot be mounted in a user namespace; use another "
+          "storage class or set spec.execution.isolation: Baseline: " +
+              pod_->container.message);
     }
   }
   clearTrouble();
   if (pod_->node.empty()) {
     return std::nullopt;
   }
-  const TimePoint end =
-      pod_->startTime.value_or(pod_->creationTimestamp.value_or(turn_.now)) +
-      turn_.world.settings.startGrace;
+  const TimePoint end = pod_->startTime.value_or(pod_->creationTimestamp.value_or(turn_.now)) +
+                        turn_.world.settings.startGrace;
   if (turn_.now < end) {
     turn_.wakeAt(end);
     return std::nullopt;
@@ -304,10 +305,12 @@ std::optional<Outcome> Attempt::lookAtPending() {
 
 bool Attempt::awaitsLog() {
   const LogFacts& facts = turn_.factsOf(*pod_);
-  if (facts.complete || facts.failure) {
+  const bool told = pod_->phase == PodPhase::kFailed && sealedFailure(ended());
+  if (told || facts.complete) {
     return false;
   }
-  const TimePoint end = pod_->container.finishedAt.value_or(turn_.now) + turn_.world.settings.logGrace;
+  const TimePoint end =
+      pod_->container.finishedAt.value_or(turn_.now) + turn_.world.settings.logGrace;
   if (turn_.now < end && pod_->container.finishedAt) {
     turn_.wakeAt(end);
     return true;
@@ -344,8 +347,8 @@ void Attempt::endWith(Outcome out) {
     out.stage = turn_.status().stages[static_cast<std::size_t>(stage_)].name;
     turn_.event(true, "StageFailed", label_ + ": " + out.reason + ": " + out.message);
   }
-  status_.attempts.push_back({status_.attempt, out.reason, pod_ == nullptr ? status_.node : pod_->node,
-                              podName()});
+  status_.attempts.push_back(
+      {status_.attempt, out.reason, pod_ == nullptr ? status_.node : pod_->node, podName()});
   if (status_.attempts.size() > kMaxPast) {
     status_.attempts.erase(status_.attempts.begin());
   }
@@ -362,10 +365,12 @@ void Attempt::endWith(Outcome out) {
   int& charged = turn_.run().infrastructureRetries;
   if (retry == api::Retry::kForGrace && roomLeft &&
       turn_.now - *status_.failingSince < settings.credentialGrace) {
-    const auto same = std::count_if(status_.attempts.begin(), status_.attempts.end(),
-                                    [&](const api::PastAttempt& past) { return past.reason == out.reason; });
+    const auto same =
+        std::count_if(status_.attempts.begin(), status_.attempts.end(),
+                      [&](const api::PastAttempt& past) { return past.reason == out.reason; });
     retryAfter(std::min<Millis>(backoff(static_cast<int>(same)), std::chrono::seconds(30)));
-  } else if (retry == api::Retry::kCharged && roomLeft && charged < settings.infrastructureRetries) {
+  } else if (retry == api::Retry::kCharged && roomLeft &&
+             charged < settings.infrastructureRetries) {
     retryAfter(backoff(++charged));
   } else if (retry == api::Retry::kFree && roomLeft) {
     retryAfter(std::chrono::seconds(1));

@@ -1,5 +1,5 @@
-// The life of one attempt, the same for prepare, stages and publish: created, running, ended, tried again or not.
-// Internal to lib/lifecycle.
+// The life of one attempt, the same for prepare, stages and publish: created, running, ended, tried
+// again or not. Internal to lib/lifecycle.
 #pragma once
 
 #include <string>
@@ -19,12 +19,13 @@ class Attempt {
   api::AttemptStatus& status() { return status_; }
   const ObservedPod* pod() const { return pod_; }
   std::string podName();
-  const std::string& label() const { return label_; }   ///< `stage "test"`, "prepare"
+  const std::string& label() const { return label_; }  ///< `stage "test"`, "prepare"
 
-  /// Takes in what the pod shows. A container that runs is noted; trouble before it runs becomes the reason why we wait.
-  /// Returns the outcome if the attempt ended without success.
+  /// Takes in what the pod shows. A container that runs is noted; trouble before it runs becomes
+  /// the reason why we wait. Returns the outcome if the attempt ended without success.
   std::optional<Outcome> look();
-  /// The API server refused to create `name`, the pod or the claim. REQUIRES: it is in World::createErrors.
+  /// The API server refused to create `name`, the pod or the claim. REQUIRES: it is in
+  /// World::createErrors.
   std::optional<Outcome> lookAtRefusal(const std::string& name);
   /// The pod ended with success.
   bool hasExitedWell() const { return pod_ != nullptr && pod_->phase == PodPhase::kSucceeded; }
@@ -50,7 +51,8 @@ class Attempt {
   std::optional<Outcome> lookAtPull();
   void becomeRunning();
   void noteWordsOfRunning();
-  /// Forgets why it did not get on, except what is tried again for a grace: that lasts until it is known to be over.
+  /// Forgets why it did not get on, except what is tried again for a grace: that lasts until it is
+  /// known to be over.
   void clearTrouble();
   /// Remembers trouble; returns since when it lasts.
   TimePoint note(std::string_view reason, const std::string& message);

@@ -17,7 +17,7 @@ struct CreateVerdict {
     kLeaving,    ///< the namespace is being deleted: stop quietly
   };
   Kind kind = Kind::kTransient;
-  TimePoint retryAt{};             ///< kTransient, kQuota, kLeaving
+  TimePoint retryAt{};  ///< kTransient, kQuota, kLeaving
 };
 
 CreateVerdict judgeCreateError(const CreateError& error, Millis grace);

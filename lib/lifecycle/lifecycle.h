@@ -1,8 +1,8 @@
 // What to do next for one build.
 //
-// Level-based: the decision depends on what is observed, never on which event woke us. Intent comes first: attempt numbers
-// are in the status before a pod of that attempt is created, and names follow from them, so whoever crashes between any
-// two writes finds the way again.
+// Level-based: the decision depends on what is observed, never on which event woke us. Intent comes
+// first: attempt numbers are in the status before a pod of that attempt is created, and names
+// follow from them, so whoever crashes between any two writes finds the way again.
 #pragma once
 
 #include <optional>
@@ -20,24 +20,28 @@ struct Action {
   enum class Kind { kCreateClaim, kCreatePod, kDeletePod, kDeleteClaim };
   Kind kind = Kind::kCreatePod;
   std::string name;
-  std::string uid;                 ///< deletes: the precondition
-  std::string body;                ///< creates: the object as JSON
+  std::string uid;   ///< deletes: the precondition
+  std::string body;  ///< creates: the object as JSON
 };
 
 struct EventNote {
   bool warning = false;
-  std::string reason;              ///< RunStarted, StageStarted, …
-  std::string note;                ///< at most 1024 bytes, clean
+  std::string reason;  ///< RunStarted, StageStarted, …
+  std::string note;    ///< at most 1024 bytes, clean
 };
 
 /// How to apply it, in this order:
-///  1. confirmAbsent: a live GET of each pod. One that exists means that the cache was stale: drop the decision, refresh,
+///  1. confirmAbsent: a live GET of each pod. One that exists means that the cache was stale: drop
+///  the decision, refresh,
 ///     plan again.
-///  2. If toJson(status) differs from the object's status: write it (status subresource, with the resourceVersion that
+///  2. If toJson(status) differs from the object's status: write it (status subresource, with the
+///  resourceVersion that
 ///     `build` had). On conflict or error drop the rest and come again: nothing was created.
-///  3. actions, in order; each is independent. Create: 201 is success; AlreadyExists is success if isSameChild says so,
-///     else report {409, AlreadyExists} in World::createErrors; other refusals go there too. Delete: with `uid` as
-///     precondition, background; 404 and 409 are success. No answer or 5xx: go on, and come again with backoff.
+///  3. actions, in order; each is independent. Create: 201 is success; AlreadyExists is success if
+///  isSameChild says so,
+///     else report {409, AlreadyExists} in World::createErrors; other refusals go there too.
+///     Delete: with `uid` as precondition, background; 404 and 409 are success. No answer or 5xx:
+///     go on, and come again with backoff.
 ///  4. events (only if the status write of this decision happened, or none was needed).
 ///  5. followLogs: keep following exactly these; every new fact is a reason to plan again.
 ///  6. Come again after requeueAfter, or when something changes.
@@ -46,14 +50,16 @@ struct Decision {
   std::vector<std::string> confirmAbsent;
   std::vector<Action> actions;
   std::vector<EventNote> events;
-  std::vector<std::string> followLogs;         ///< pod names: read from the start, folded by foldLogLine
+  std::vector<std::string> followLogs;  ///< pod names: read from the start, folded by foldLogLine
   std::optional<Millis> requeueAfter;
 };
 
-/// Pure. A build that is being deleted gets an unchanged status and no actions: the garbage collector removes the rest.
+/// Pure. A build that is being deleted gets an unchanged status and no actions: the garbage
+/// collector removes the rest.
 Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint now);
 
-/// Whether an object that answered AlreadyExists is the child we meant: same controller uid, same labels of ours.
+/// Whether an object that answered AlreadyExists is the child we meant: same controller uid, same
+/// labels of ours.
 bool isSameChild(const Json& existing, const Json& wanted);
 
 }  // namespace stagewright::lifecycle

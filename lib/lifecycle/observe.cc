@@ -80,7 +80,8 @@ ObservedContainer readContainer(const Json& status) {
   return out;
 }
 
-/// An init container counts if it is what the pod is stuck in: it waits for something, or it failed.
+/// An init container counts if it is what the pod is stuck in: it waits for something, or it
+/// failed.
 bool isStuck(const ObservedContainer& init) {
   return (init.state == ObservedContainer::State::kWaiting && init.reason != "PodInitializing") ||
          (init.state == ObservedContainer::State::kTerminated && init.exitCode != 0);

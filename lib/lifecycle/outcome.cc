@@ -25,13 +25,15 @@ std::string roleOf(const ObservedPod& pod) {
 /// Pod reasons with which a kubelet or a node refuses or gives up a pod, whatever is in it.
 bool isNodeReason(std::string_view podReason) {
   static constexpr std::array<std::string_view, 9> kReasons = {
-      "Evicted",  "Preempting",          "NodeShutdown", "Shutdown",
-      "Terminated", "UnexpectedAdmissionError", "NodeAffinity", "NodeLost", "TopologyAffinityError"};
+      "Evicted",      "Preempting", "NodeShutdown",
+      "Shutdown",     "Terminated", "UnexpectedAdmissionError",
+      "NodeAffinity", "NodeLost",   "TopologyAffinityError"};
   return podReason.starts_with("OutOf") ||
          std::find(kReasons.begin(), kReasons.end(), podReason) != kReasons.end();
 }
 
-/// The kubelet's sentences for a pod that took more ephemeral storage than *it* may. Node pressure reads otherwise.
+/// The kubelet's sentences for a pod that took more ephemeral storage than *it* may. Node pressure
+/// reads otherwise.
 bool isOwnStorageLimit(std::string_view message) {
   return contains(message, "ephemeral local storage usage exceeds") ||
          contains(message, "exceeded its local ephemeral storage limit") ||
@@ -87,9 +89,9 @@ std::optional<Outcome> judgeStart(const EndedAttempt& attempt) {
                     "; use another storage class or set spec.execution.isolation: Baseline: " +
                     container.message);
   }
-  return base(attempt, reason::kInternalError,
-              attempt.label + " could not be started" + where(attempt.pod) + ": " +
-                  container.message);
+  return base(
+      attempt, reason::kInternalError,
+      attempt.label + " could not be started" + where(attempt.pod) + ": " + container.message);
 }
 
 Outcome outOfMemory(const EndedAttempt& attempt) {
@@ -142,18 +144,22 @@ Outcome judgeExitCode(const EndedAttempt& attempt) {
 
 /// A stage runs foreign code; its words may only be about itself.
 bool maySay(const ObservedPod& pod, std::string_view why) {
-  static constexpr std::array<std::string_view, 8> kOfStages = {
-      reason::kStageFailed,       reason::kStageOOMKilled,           reason::kStageTimeout,
-      reason::kWorkspaceFull,     reason::kEphemeralStorageExceeded, reason::kWorkspaceIncompatible,
-      reason::kPolicyViolation,   reason::kInternalError};
+  static constexpr std::array<std::string_view, 8> kOfStages = {reason::kStageFailed,
+                                                                reason::kStageOOMKilled,
+                                                                reason::kStageTimeout,
+                                                                reason::kWorkspaceFull,
+                                                                reason::kEphemeralStorageExceeded,
+                                                                reason::kWorkspaceIncompatible,
+                                                                reason::kPolicyViolation,
+                                                                reason::kInternalError};
   return pod.role == pods::kRoleStage
              ? std::find(kOfStages.begin(), kOfStages.end(), why) != kOfStages.end()
              : api::findReason(why).has_value();
 }
 
 Outcome fromWords(const EndedAttempt& attempt, const plan::Failure& failure) {
-  Outcome out = failure.reason == reason::kStageOOMKilled ? outOfMemory(attempt)
-                                                          : judgeExitCode(attempt);
+  Outcome out =
+      failure.reason == reason::kStageOOMKilled ? outOfMemory(attempt) : judgeExitCode(attempt);
   if (maySay(attempt.pod, failure.reason)) {
     out.reason = failure.reason;
   }

@@ -13,7 +13,7 @@ namespace stagewright::lifecycle {
 struct Outcome {
   std::string reason;
   std::string message;
-  std::string stage;               ///< name, for failure.stage
+  std::string stage;  ///< name, for failure.stage
   std::string instruction;
   int line = 0;
   int exitCode = 0;
@@ -28,14 +28,14 @@ Outcome outcomeOf(std::string_view reason, std::string message);
 /// What is needed to judge the end of a pod.
 struct EndedAttempt {
   const ObservedPod& pod;
-  std::string label;               ///< for sentences: `stage "test"`, "prepare"
-  std::string memoryLimit;         ///< empty: none was set
+  std::string label;        ///< for sentences: `stage "test"`, "prepare"
+  std::string memoryLimit;  ///< empty: none was set
   std::string runKey;
   const LogFacts* facts = nullptr;
 };
 
-/// The sealed words of the container itself: its termination message, else a failure frame. Nothing else that stands in a
-/// termination message is believed: RUN can write that file.
+/// The sealed words of the container itself: its termination message, else a failure frame. Nothing
+/// else that stands in a termination message is believed: RUN can write that file.
 std::optional<plan::Failure> sealedFailure(const EndedAttempt& attempt);
 
 /// REQUIRES: the pod's phase is Failed.

@@ -1,5 +1,5 @@
-// The parts of planBuild, in the order in which it asks them. Each looks at the turn and moves the status of its part.
-// Internal to lib/lifecycle.
+// The parts of planBuild, in the order in which it asks them. Each looks at the turn and moves the
+// status of its part. Internal to lib/lifecycle.
 #pragma once
 
 #include <string>
@@ -11,10 +11,11 @@
 namespace stagewright::lifecycle {
 
 // run_identity.cc
-/// Starts a run if the inputs ask for one that does not exist. Returns false if one is wanted but `suspend` holds it.
+/// Starts a run if the inputs ask for one that does not exist. Returns false if one is wanted but
+/// `suspend` holds it.
 bool beginRunIfWanted(Turn& turn);
-/// The same inputs once more under a new id and with a new claim: the workspace or the run's key is lost. After three
-/// restarts the run fails instead.
+/// The same inputs once more under a new id and with a new claim: the workspace or the run's key is
+/// lost. After three restarts the run fails instead.
 void restartRun(Turn& turn, std::string_view reason, const std::string& cause);
 /// The annotation names this run.
 bool isCancelled(Turn& turn);
@@ -22,9 +23,11 @@ bool isCancelled(Turn& turn);
 void checkTimeout(Turn& turn);
 
 // workspace.cc
-/// Chooses isolation and start mode once the claim is known. False while there is nothing to work on.
+/// Chooses isolation and start mode once the claim is known. False while there is nothing to work
+/// on.
 bool settleWorkspace(Turn& turn);
-/// Restarts a run whose ReadWriteOnce node or whose claim is gone, or whose key nobody knows any more.
+/// Restarts a run whose ReadWriteOnce node or whose claim is gone, or whose key nobody knows any
+/// more.
 void checkWorkspace(Turn& turn);
 
 // prepare_phase.cc

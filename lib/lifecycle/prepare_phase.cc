@@ -43,8 +43,8 @@ void takeOver(Turn& turn, const plan::PlanSummary& plan, const ObservedPod& pod)
     }
   }
   for (const plan::Warning& warning : plan.warnings) {
-    turn.status().warnings.push_back({warning.rule, warning.line,
-                                      api::cleanText(warning.message, 1000), warning.url});
+    turn.status().warnings.push_back(
+        {warning.rule, warning.line, api::cleanText(warning.message, 1000), warning.url});
   }
 }
 
@@ -81,7 +81,8 @@ void adoptPlan(Turn& turn, Attempt& attempt, const plan::PlanSummary& plan) {
   attempt.succeed();
   attempt.status().completionTime = turn.now;  // it may go on for a moment; its work is done
   if (!areSound(turn.status().stages)) {
-    turn.fail(outcomeOf(reason::kInternalError, "prepare sent a plan whose edges do not hold together"));
+    turn.fail(
+        outcomeOf(reason::kInternalError, "prepare sent a plan whose edges do not hold together"));
     return;
   }
   checkAgainstPlan(turn);
@@ -119,9 +120,8 @@ void planPrepare(Turn& turn) {
     }
     return;
   }
-  const bool ended = attempt.pod()->isTerminal() &&
-                     (run.prepare.state == AttemptState::kCreating ||
-                      run.prepare.state == AttemptState::kRunning);
+  const bool ended = attempt.pod()->isTerminal() && (run.prepare.state == AttemptState::kCreating ||
+                                                     run.prepare.state == AttemptState::kRunning);
   if (ended && attempt.awaitsLog()) {
     return;
   }

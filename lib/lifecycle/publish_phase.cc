@@ -17,21 +17,22 @@ bool isActive(AttemptState state) {
 
 /// A publish pod of another run that could still move the tags.
 const ObservedPod* findRival(Turn& turn) {
-  const auto it = std::find_if(turn.world.pods.begin(), turn.world.pods.end(),
-                               [&](const ObservedPod& pod) {
-                                 return pod.role == pods::kRolePublish &&
-                                        pod.runId != turn.run().id && !pod.isTerminal();
-                               });
+  const auto it =
+      std::find_if(turn.world.pods.begin(), turn.world.pods.end(), [&](const ObservedPod& pod) {
+        return pod.role == pods::kRolePublish && pod.runId != turn.run().id && !pod.isTerminal();
+      });
   return it == turn.world.pods.end() ? nullptr : &*it;
 }
 
-/// The image must be what was asked for: a frame is sealed, but a bug could still name another repository.
+/// The image must be what was asked for: a frame is sealed, but a bug could still name another
+/// repository.
 bool isOurs(Turn& turn, const plan::ImageReport& image) {
   const auto target = pods::resolveOutput(turn.build.spec.output, turn.run().sourceRevision);
   return target && image.reference == target->repository + "@" + image.digest.str();
 }
 
-/// A stage wants to run, none does, and there is no quota or no room: publish only waits and can come back later.
+/// A stage wants to run, none does, and there is no quota or no room: publish only waits and can
+/// come back later.
 bool shouldGiveWay(Turn& turn) {
   const auto& stages = turn.status().stages;
   const auto any = [&](auto test) { return std::any_of(stages.begin(), stages.end(), test); };
@@ -84,10 +85,9 @@ void planPublish(Turn& turn) {
     attempt.status().startTime.reset();
     return;
   }
-  const bool wanted =
-      (attempt.status().state == AttemptState::kWaiting && !attempt.isInTheWay() &&
-       !shouldGiveWay(turn)) ||
-      attempt.isDue();
+  const bool wanted = (attempt.status().state == AttemptState::kWaiting && !attempt.isInTheWay() &&
+                       !shouldGiveWay(turn)) ||
+                      attempt.isDue();
   if (!wanted) {
     return;
   }

@@ -10,12 +10,13 @@ bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-/// The cause without the frame around it, which changes with every try: `Back-off pulling image "x": ErrImagePull: `,
-/// `rpc error: code = NotFound desc = failed to pull and unpack image "x": `.
+/// The cause without the frame around it, which changes with every try: `Back-off pulling image
+/// "x": ErrImagePull: `, `rpc error: code = NotFound desc = failed to pull and unpack image "x": `.
 std::string causeOf(const std::string& message) {
   std::string_view out = message;
   for (const std::string_view mark :
-       {"ErrImagePull: ", "desc = ", "failed to pull and unpack image ", "failed to resolve reference "}) {
+       {"ErrImagePull: ", "desc = ", "failed to pull and unpack image ",
+        "failed to resolve reference "}) {
     const std::size_t at = out.rfind(mark);
     if (at != std::string_view::npos) {
       out.remove_prefix(at + mark.size());
@@ -31,19 +32,21 @@ std::string causeOf(const std::string& message) {
 std::string hostOf(const std::string& image) { return image.substr(0, image.find('/')); }
 
 std::string adviceFor(const std::string& image, std::string_view cause) {
-  for (const std::string_view mark : {"401", "403", "authorization failed", "unauthorized", "denied"}) {
+  for (const std::string_view mark :
+       {"401", "403", "authorization failed", "unauthorized", "denied"}) {
     if (contains(cause, mark)) {
       return "name a Secret with credentials for " + hostOf(image) + " in spec.imagePullSecrets";
     }
   }
-  return "nodes have their own registry configuration: give containerd on the nodes a hosts.toml for " +
+  return "nodes have their own registry configuration: give containerd on the nodes a hosts.toml "
+         "for " +
          hostOf(image) + " (its CA, plain HTTP or mirror)";
 }
 }  // namespace
 
 bool isPullTrouble(std::string_view waitingReason) {
   static constexpr std::array<std::string_view, 7> kReasons = {
-      "ImagePullBackOff",  "ErrImagePull",        "InvalidImageName",          "ErrImageNeverPull",
+      "ImagePullBackOff",  "ErrImagePull",        "InvalidImageName",         "ErrImageNeverPull",
       "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed"};
   return std::find(kReasons.begin(), kReasons.end(), waitingReason) != kReasons.end();
 }
@@ -56,7 +59,8 @@ bool isVolumeTrouble(std::string_view message) {
 bool isMountTrouble(const ObservedContainer& container) {
   const bool create =
       container.reason == "CreateContainerError" || container.reason == "RunContainerError";
-  return create && (contains(container.message, "idmap") || contains(container.message, "mount_setattr"));
+  return create &&
+         (contains(container.message, "idmap") || contains(container.message, "mount_setattr"));
 }
 
 std::string nodeCannotPull(const ObservedPod& pod) {

@@ -23,7 +23,7 @@ std::string triggerOf(Turn& turn, const std::string& hash) {
   }
   const bool failed = status.run->result == reason::kFailed;
   return failed && api::remediesHash(turn.build.spec) != status.remediesHash ? "RemedyChanged"
-                                                                              : std::string();
+                                                                             : std::string();
 }
 
 /// Resets everything that belongs to one run.
@@ -44,8 +44,8 @@ void openRun(Turn& turn, std::string trigger, std::int64_t sequence) {
   status.run = std::move(run);
 }
 
-/// A run is wanted, suspend holds it. What runs may end, unless its inputs are no longer those of spec: its later pods
-/// would be made from both.
+/// A run is wanted, suspend holds it. What runs may end, unless its inputs are no longer those of
+/// spec: its later pods would be made from both.
 bool letFinish(Turn& turn) {
   if (!turn.isActive()) {
     return false;
@@ -135,9 +135,9 @@ void checkTimeout(Turn& turn) {
       running += (running.empty() ? "; not finished: " : ", ") + stage.name;
     }
   }
-  turn.fail(outcomeOf(reason::kBuildTimeout,
-                      "the build took longer than " + formatDuration(timeout) + " (spec.timeout)" +
-                          running));
+  turn.fail(outcomeOf(
+      reason::kBuildTimeout,
+      "the build took longer than " + formatDuration(timeout) + " (spec.timeout)" + running));
 }
 
 }  // namespace stagewright::lifecycle

@@ -11,26 +11,25 @@ namespace {
 namespace reason = api::reason;
 using api::AttemptState;
 
-/// Nothing of this run gets on while its only node has no room: the workspace must move to another one. As long as
-/// another stage runs, room may come.
+/// Nothing of this run gets on while its only node has no room: the workspace must move to another
+/// one. As long as another stage runs, room may come.
 void moveIfStuck(Turn& turn, const api::StageStatus& stage) {
   if (turn.run().node.empty() || stage.state != AttemptState::kCreating ||
       stage.reason != reason::kUnschedulable) {
     return;
   }
   const auto& stages = turn.status().stages;
-  const bool progress =
-      std::any_of(stages.begin(), stages.end(), [](const api::StageStatus& other) {
-        return other.state == AttemptState::kRunning;
-      });
-  const TimePoint end =
-      stage.failingSince.value_or(turn.now) + turn.world.settings.nodeGrace;
+  const bool progress = std::any_of(
+      stages.begin(), stages.end(),
+      [](const api::StageStatus& other) { return other.state == AttemptState::kRunning; });
+  const TimePoint end = stage.failingSince.value_or(turn.now) + turn.world.settings.nodeGrace;
   if (progress || turn.now < end) {
     turn.wakeAt(progress ? turn.now + std::chrono::seconds(30) : end);
     return;
   }
-  restartRun(turn, reason::kUnschedulable,
-             "node " + turn.run().node + " with the workspace takes no more pods: " + stage.message);
+  restartRun(
+      turn, reason::kUnschedulable,
+      "node " + turn.run().node + " with the workspace takes no more pods: " + stage.message);
 }
 
 void lookAtStage(Turn& turn, api::StageStatus& stage) {

@@ -1,4 +1,5 @@
-// The one place that writes what people and kubectl look at: phase, progress and conditions, from what the phases found.
+// The one place that writes what people and kubectl look at: phase, progress and conditions, from
+// what the phases found.
 #include <algorithm>
 
 #include "lib/api/conditions.h"
@@ -114,10 +115,17 @@ Finding readyFinding(Turn& turn) {
 
 /// Why prepare does not get on, or the end of the run before there was a plan; empty otherwise.
 std::string prepareTrouble(Turn& turn) {
-  if (turn.run().result == reason::kFailed && !isPlanned(turn) && turn.status().failure) {
-    return turn.status().failure->reason;
+  if (isPlanned(turn) || !turn.run().prepare.reason.empty()) {
+    return isPlanned(turn) ? std::string() : turn.run().prepare.reason;
   }
-  return isPlanned(turn) ? std::string() : turn.run().prepare.reason;
+  return turn.status().failure ? turn.status().failure->reason : std::string();
+}
+
+/// Nothing is known about a part, and after the end nothing will be.
+Finding openFinding(Turn& turn, std::string message = {}) {
+  const std::string& result = turn.run().result;
+  return {Truth::kUnknown, result.empty() ? std::string(reason::kProgressing) : result,
+          std::move(message)};
 }
 
 Finding troubled(Turn& turn, const std::string& why) {
@@ -129,13 +137,11 @@ Finding troubled(Turn& turn, const std::string& why) {
 
 void writeSourceAndPlan(Turn& turn) {
   const std::string why = prepareTrouble(turn);
-  const bool ofSource =
-      isOneOf(why, {reason::kSourceNotFound, reason::kSourceAuthFailed,
-                    reason::kSourceRevisionNotFound, reason::kSourceUnavailable});
-  const bool ofPlan =
-      isOneOf(why, {reason::kDockerfileNotFound, reason::kDockerfileInvalid,
-                    reason::kContextDirNotFound, reason::kBaseImageNotFound,
-                    reason::kBaseImageUnauthorized, reason::kRegistryUnavailable});
+  const bool ofSource = isOneOf(why, {reason::kSourceNotFound, reason::kSourceAuthFailed,
+                                      reason::kSourceRevisionNotFound, reason::kSourceUnavailable});
+  const bool ofPlan = isOneOf(why, {reason::kDockerfileNotFound, reason::kDockerfileInvalid,
+                                    reason::kContextDirNotFound, reason::kBaseImageNotFound,
+                                    reason::kBaseImageUnauthorized, reason::kRegistryUnavailable});
   const std::string& revision = turn.run().sourceRevision;
   if (isPlanned(turn)) {
     set(turn, condition::kSourceFetched,
@@ -147,8 +153,8 @@ void writeSourceAndPlan(Turn& turn) {
   set(turn, condition::kSourceFetched,
       ofSource ? troubled(turn, why)
       : ofPlan ? Finding{Truth::kTrue, "Fetched", {}}
-               : Finding{});
-  set(turn, condition::kPlanned, ofPlan ? troubled(turn, why) : Finding{});
+               : openFinding(turn));
+  set(turn, condition::kPlanned, ofPlan ? troubled(turn, why) : openFinding(turn));
 }
 
 void writeWorkspace(Turn& turn) {
@@ -159,7 +165,7 @@ void writeWorkspace(Turn& turn) {
   } else if (isOneOf(why, {reason::kWorkspaceProvisioning, reason::kWorkspaceIncompatible})) {
     set(turn, condition::kWorkspaceReady, troubled(turn, why));
   } else {
-    set(turn, condition::kWorkspaceReady, {});
+    set(turn, condition::kWorkspaceReady, openFinding(turn));
   }
 }
 
@@ -176,8 +182,7 @@ void writeStages(Turn& turn) {
         {Truth::kFalse, failed->reason, "stage " + quoted(failed->name, 128) + " failed"});
   } else {
     set(turn, condition::kStagesSucceeded,
-        {Truth::kUnknown, std::string(reason::kProgressing),
-         stages.empty() ? std::string() : progressOf(turn) + " stages are done"});
+        openFinding(turn, stages.empty() ? std::string() : progressOf(turn) + " stages are done"));
   }
 }
 
@@ -191,7 +196,7 @@ void writePushed(Turn& turn) {
         {publish.state == AttemptState::kFailed ? Truth::kFalse : Truth::kUnknown, publish.reason,
          publish.message});
   } else {
-    set(turn, condition::kPushed, {});
+    set(turn, condition::kPushed, openFinding(turn));
   }
 }
 
@@ -247,8 +252,7 @@ void announceQueue(Turn& turn) {
       isWaitingClass(turn.waiting()->reason)) {
     const api::Condition* before = turn.build.status.conditions.find(condition::kReady);
     if (before == nullptr || before->reason != turn.waiting()->reason) {
-      turn.event(false, reason::kQueued,
-                 turn.waiting()->reason + ": " + turn.waiting()->message);
+      turn.event(false, reason::kQueued, turn.waiting()->reason + ": " + turn.waiting()->message);
     }
   }
 }

@@ -55,11 +55,10 @@ void settle(api::AttemptStatus& attempt, TimePoint now) {
 }  // namespace
 
 const ObservedPod* Turn::findPod(std::string_view role, int stage, int attempt) {
-  const auto it =
-      std::find_if(world.pods.begin(), world.pods.end(), [&](const ObservedPod& pod) {
-        return pod.runId == run().id && pod.role == role && pod.stage == stage &&
-               pod.attempt == attempt;
-      });
+  const auto it = std::find_if(world.pods.begin(), world.pods.end(), [&](const ObservedPod& pod) {
+    return pod.runId == run().id && pod.role == role && pod.stage == stage &&
+           pod.attempt == attempt;
+  });
   return it == world.pods.end() ? nullptr : &*it;
 }
 
@@ -149,8 +148,8 @@ void Turn::succeed(const plan::ImageReport& image) {
   complete(reason::kSucceeded);
   status().image = api::ImageStatus{image.reference, image.digest.str(), image.tags,
                                     image.mediaType, image.sizeBytes,    image.layers};
-  status().lastSuccessful = api::LastSuccessful{run().id, image.reference, image.digest.str(),
-                                                run().sourceRevision, now};
+  status().lastSuccessful =
+      api::LastSuccessful{run().id, image.reference, image.digest.str(), run().sourceRevision, now};
   event(false, "Pushed", "pushed " + image.reference);
   event(false, reason::kSucceeded,
         "run " + run().id + " succeeded in " +

@@ -1,4 +1,5 @@
-// One call of planBuild: what is known, and what has been decided so far. Internal to lib/lifecycle.
+// One call of planBuild: what is known, and what has been decided so far. Internal to
+// lib/lifecycle.
 #pragma once
 
 #include <optional>
@@ -33,7 +34,8 @@ class Turn {
   const LogFacts& factsOf(const ObservedPod& pod) const;
   const CreateError* createErrorOf(const std::string& name) const;
   const NodeFacts* findNode(std::string_view name) const;
-  /// 32 raw bytes from the current prepare pod, else from a publish pod of the run; empty if neither is left.
+  /// 32 raw bytes from the current prepare pod, else from a publish pod of the run; empty if
+  /// neither is left.
   std::string runKey();
 
   void event(bool warning, std::string_view reason, std::string note);

@@ -1,4 +1,5 @@
-// The claim of a run, and what follows from it: where pods may run, how they are isolated, how eagerly they start.
+// The claim of a run, and what follows from it: where pods may run, how they are isolated, how
+// eagerly they start.
 #include <algorithm>
 
 #include "lib/api/reasons.h"
@@ -10,6 +11,9 @@ namespace stagewright::lifecycle {
 namespace {
 namespace reason = api::reason;
 using api::AttemptState;
+
+/// For what nobody tells us of: claims without our labels, other builds, nodes.
+constexpr std::chrono::seconds kLookAgain(5);
 
 const ObservedClaim* findClaim(const Turn& turn, const std::string& name) {
   const auto it = std::find_if(turn.world.claims.begin(), turn.world.claims.end(),
@@ -29,7 +33,7 @@ bool isCandidate(const NodeFacts& node, const api::Execution& execution) {
 struct NodeCount {
   int candidates = 0;
   int withUserNamespaces = 0;
-  std::string without;             ///< name of one
+  std::string without;  ///< name of one
 };
 
 NodeCount countNodes(const Turn& turn) {
@@ -48,18 +52,18 @@ NodeCount countNodes(const Turn& turn) {
   return out;
 }
 
-/// Auto takes user namespaces where every node has them. Volumes that several nodes share are mostly NFS, which cannot
-/// be mounted in one, so there Auto does not try.
+/// Auto takes user namespaces where every node has them. Volumes that several nodes share are
+/// mostly NFS, which cannot be mounted in one, so there Auto does not try.
 bool chooseIsolation(Turn& turn) {
   api::RunStatus& run = turn.run();
-  const api::Isolation wanted =
-      turn.build.spec.execution.isolation.value_or(api::Isolation::kAuto);
+  const api::Isolation wanted = turn.build.spec.execution.isolation.value_or(api::Isolation::kAuto);
   const NodeCount nodes = countNodes(turn);
   if (wanted == api::Isolation::kUserNamespace) {
     if (nodes.candidates > 0 && nodes.withUserNamespaces == 0) {
       turn.wait(reason::kUnschedulable,
                 "no node offers user namespaces, which spec.execution.isolation: UserNamespace "
                 "needs");
+      turn.wakeAt(turn.now + kLookAgain);
       return false;
     }
     run.isolation = "UserNamespace";
@@ -67,15 +71,14 @@ bool chooseIsolation(Turn& turn) {
   }
   const bool all = nodes.candidates > 0 && nodes.withUserNamespaces == nodes.candidates;
   const bool shared = run.accessMode == "ReadWriteMany";
-  run.isolation =
-      wanted == api::Isolation::kAuto && all && !shared ? "UserNamespace" : "Baseline";
+  run.isolation = wanted == api::Isolation::kAuto && all && !shared ? "UserNamespace" : "Baseline";
   if (wanted == api::Isolation::kAuto && run.isolation == "Baseline") {
-    turn.event(false, "RunStarted",
-               "run " + run.id + " uses isolation Baseline: " +
-                   (shared ? std::string("the workspace is ReadWriteMany")
-                    : nodes.candidates == 0
-                        ? std::string("the nodes are not known")
-                        : "node " + nodes.without + " offers no user namespaces"));
+    turn.event(
+        false, "RunStarted",
+        "run " + run.id + " uses isolation Baseline: " +
+            (shared                  ? std::string("the workspace is ReadWriteMany")
+             : nodes.candidates == 0 ? std::string("the nodes are not known")
+                                     : "node " + nodes.without + " offers no user namespaces"));
   }
   return true;
 }
@@ -100,7 +103,7 @@ bool settleNamedClaim(Turn& turn, const std::string& name) {
       turn.fail(outcomeOf(reason::kWorkspaceProvisioning, message));
     } else {
       turn.wait(reason::kWorkspaceProvisioning, message);
-      turn.wakeAt(end);
+      turn.wakeAt(turn.now + kLookAgain);
     }
     return false;
   }
@@ -115,12 +118,23 @@ bool settleNamedClaim(Turn& turn, const std::string& name) {
     turn.wakeAt(turn.now);  // others must be able to see that we want it before we look for them
     return false;
   }
-  const bool shared = std::find(claim->accessModes.begin(), claim->accessModes.end(),
-                                "ReadWriteMany") != claim->accessModes.end();
+  const auto offers = [&](std::string_view mode) {
+    return std::find(claim->accessModes.begin(), claim->accessModes.end(), mode) !=
+           claim->accessModes.end();
+  };
+  const bool shared = offers("ReadWriteMany");
+  if (!shared && !offers("ReadWriteOnce")) {
+    turn.fail(
+        outcomeOf(reason::kWorkspaceIncompatible,
+                  "claim " + quoted(name, 128) +
+                      " is neither ReadWriteOnce nor ReadWriteMany; the pods of a run share it"));
+    return false;
+  }
   run.accessMode = shared ? "ReadWriteMany" : "ReadWriteOnce";
   if (!shared && !turn.world.claimHolder.empty()) {
     turn.wait(reason::kQueued, "claim " + quoted(name, 128) + " is used by " +
                                    turn.world.claimHolder + ", which comes first");
+    turn.wakeAt(turn.now + kLookAgain);
     return false;
   }
   return true;
@@ -129,11 +143,10 @@ bool settleNamedClaim(Turn& turn, const std::string& name) {
 void settleOwnClaim(Turn& turn) {
   api::RunStatus& run = turn.run();
   run.claim = pods::claimName(turn.build.metadata.name, run.id);
-  run.accessMode =
-      turn.build.spec.workspace.accessMode.value_or(api::AccessMode::kReadWriteOnce) ==
-              api::AccessMode::kReadWriteMany
-          ? "ReadWriteMany"
-          : "ReadWriteOnce";
+  run.accessMode = turn.build.spec.workspace.accessMode.value_or(api::AccessMode::kReadWriteOnce) ==
+                           api::AccessMode::kReadWriteMany
+                       ? "ReadWriteMany"
+                       : "ReadWriteOnce";
 }
 }  // namespace
 
@@ -172,7 +185,8 @@ void checkWorkspace(Turn& turn) {
   }
   if (turn.runKey().empty()) {
     // What stages have sealed cannot be read any more.
-    turn.decision.confirmAbsent.push_back(turn.podName(pods::kRolePrepare, -1, run.prepare.attempt));
+    turn.decision.confirmAbsent.push_back(
+        turn.podName(pods::kRolePrepare, -1, run.prepare.attempt));
     restartRun(turn, reason::kDisrupted, "pod " + run.prepare.pod + " with the run's key is gone");
   }
 }
@@ -191,7 +205,8 @@ std::string claimHolder(const api::ImageBuild& build,
     const bool competes = other->metadata.namespace_ == build.metadata.namespace_ &&
                           other->metadata.uid != build.metadata.uid && other->status.run &&
                           !api::isFinished(*other->status.run) && other->status.run->claim == name;
-    if (competes && rank(*other) < rank(build) && (first == nullptr || rank(*other) < rank(*first))) {
+    if (competes && rank(*other) < rank(build) &&
+        (first == nullptr || rank(*other) < rank(*first))) {
       first = other;
     }
   }

@@ -29,8 +29,11 @@ Json labelsOf(const RunContext& run, const PodIdentity* identity) {
 }
 
 Json ownerReference(const api::Metadata& metadata) {
-  return {{"apiVersion", api::kApiVersion}, {"kind", api::kKind},       {"name", metadata.name},
-          {"uid", metadata.uid},            {"controller", true},
+  return {{"apiVersion", api::kApiVersion},
+          {"kind", api::kKind},
+          {"name", metadata.name},
+          {"uid", metadata.uid},
+          {"controller", true},
           {"blockOwnerDeletion", true}};
 }
 
@@ -111,7 +114,8 @@ Json objectMeta(const RunContext& run, const std::string& name, const PodIdentit
 Json podFrame(const RunContext& run, const PodIdentity& identity) {
   const std::string name =
       podName(run.build.metadata.name, runOf(run).id, partOf(identity), identity.attempt);
-  Json pod = {{"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", objectMeta(run, name, &identity)}};
+  Json pod = {
+      {"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", objectMeta(run, name, &identity)}};
   // Moving a build pod to another node to save one costs a run.
   pod["metadata"]["annotations"] = {{"cluster-autoscaler.kubernetes.io/safe-to-evict", "false"},
                                     {"karpenter.sh/do-not-disrupt", "true"}};
@@ -186,10 +190,10 @@ void mountCertificates(VolumeList& volumes, const api::ImageBuildSpec& spec) {
     const api::ConfigMapKey& ref = *spec.registries[i].trustedCA;
     const Json item = {{"key", ref.key}, {"path", "ca.crt"}};
     const std::string number = std::to_string(i);
-    volumes.mount("ca-" + number,
-                  {{"configMap",
-                    {{"name", ref.name}, {"optional", true}, {"items", Json::array({item})}}}},
-                  std::string(plan::kCaDir) + "/" + number, true);
+    volumes.mount(
+        "ca-" + number,
+        {{"configMap", {{"name", ref.name}, {"optional", true}, {"items", Json::array({item})}}}},
+        std::string(plan::kCaDir) + "/" + number, true);
   }
 }
 

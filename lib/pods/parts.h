@@ -12,7 +12,7 @@ namespace stagewright::pods {
 /// Who a pod is: its labels and its name follow from it.
 struct PodIdentity {
   std::string_view role;
-  int stage = -1;                    ///< role stage only
+  int stage = -1;  ///< role stage only
   int attempt = 1;
 };
 
@@ -42,8 +42,8 @@ Json builderSecurityContext();
 /// The nine capabilities that RUN steps need, all within Pod Security "baseline".
 Json stageSecurityContext();
 
-/// Adds `name`=`value`. A `$` is doubled, because the kubelet would replace `$(NAME)`: a build argument must not be able
-/// to ask for the run's key.
+/// Adds `name`=`value`. A `$` is doubled, because the kubelet would replace `$(NAME)`: a build
+/// argument must not be able to ask for the run's key.
 void addEnv(Json& env, std::string_view name, std::string_view value);
 
 void putResources(Json& container, const api::Resources& resources);

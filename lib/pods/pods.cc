@@ -66,18 +66,17 @@ void mountSource(VolumeList& volumes, const api::ImageBuildSpec& spec) {
 /// The executor, from an image volume or copied by an init container.
 void mountTools(Json& pod, VolumeList& volumes, const RunContext& run) {
   if (run.imageVolumes) {
-    volumes.mount("tools",
-                  {{"image",
-                    {{"reference", runOf(run).builderImage},
-                     {"pullPolicy", run.settings.pullPolicy}}}},
-                  plan::kToolsDir, true);
+    volumes.mount(
+        "tools",
+        {{"image",
+          {{"reference", runOf(run).builderImage}, {"pullPolicy", run.settings.pullPolicy}}}},
+        plan::kToolsDir, true);
     return;
   }
   volumes.mount("tools", {{"emptyDir", Json::object()}}, plan::kToolsDir, true);
   Json installer = builderContainer(run, "tools");
   installer["args"] = {"install-executor", plan::kToolsDir};
-  installer["volumeMounts"] =
-      Json::array({{{"name", "tools"}, {"mountPath", plan::kToolsDir}}});
+  installer["volumeMounts"] = Json::array({{{"name", "tools"}, {"mountPath", plan::kToolsDir}}});
   pod["spec"]["initContainers"] = Json::array({std::move(installer)});
 }
 
@@ -177,8 +176,7 @@ Json makeStagePod(const RunContext& run, const api::StageStatus& stage, std::str
       {"workingDir", "/"},
       {"env", stageEnv(run, stage, runKey)},
       {"securityContext", stageSecurityContext()}};
-  putResources(container,
-               stageResources(run.build.spec, run.settings, stage.name, stage.index));
+  putResources(container, stageResources(run.build.spec, run.settings, stage.name, stage.index));
   VolumeList volumes;
   mountTools(pod, volumes, run);
   mountExchange(volumes, runOf(run), stage);
@@ -190,7 +188,8 @@ Json makePublishPod(const RunContext& run, int attempt, std::string_view runKey)
   const api::ImageBuildSpec& spec = run.build.spec;
   Json pod = podFrame(run, {kRolePublish, -1, attempt});
   Json container = builderContainer(run, kRolePublish);
-  // An output that cannot be resolved has ended the run before; an empty request is refused by publish.
+  // An output that cannot be resolved has ended the run before; an empty request is refused by
+  // publish.
   const Result<OutputTarget> target = resolveOutput(spec.output, runOf(run).sourceRevision);
   const plan::PublishRequest request = makePublishRequest(spec, target.value_or(OutputTarget{}));
   container["env"] = builderEnv(run, attempt, runKey, plan::toJson(request));

@@ -1,5 +1,5 @@
-// The objects of a build as JSON: the claim, and the prepare, stage and publish pods. Pure: equal arguments give equal
-// objects. Every pod passes Pod Security "baseline".
+// The objects of a build as JSON: the claim, and the prepare, stage and publish pods. Pure: equal
+// arguments give equal objects. Every pod passes Pod Security "baseline".
 #pragma once
 
 #include <cstdint>
@@ -17,37 +17,41 @@ inline constexpr std::string_view kRolePrepare = "prepare";
 inline constexpr std::string_view kRoleStage = "stage";
 inline constexpr std::string_view kRolePublish = "publish";
 
-/// Directories a1..a8 of each stage exist in the workspace; an attempt beyond them cannot be mounted.
+/// Directories a1..a8 of each stage exist in the workspace; an attempt beyond them cannot be
+/// mounted.
 inline constexpr int kMaxAttempts = 8;
 
 /// What the cluster's administrator decides; the same for all builds of an operator.
 struct PodSettings {
-  std::string builderImage;         ///< holds /stagewright-builder and /stagewright-stage
-  std::string emptyImage;           ///< FROM scratch runs in it
+  std::string builderImage;  ///< holds /stagewright-builder and /stagewright-stage
+  std::string emptyImage;    ///< FROM scratch runs in it
   std::string pullPolicy = "IfNotPresent";
-  api::Resources stageResources;    ///< used where the build sets none
+  api::Resources stageResources;  ///< used where the build sets none
   api::Resources prepareResources;
   api::Resources publishResources;
   std::string workspaceSize = "10Gi";
-  std::string storageClassName;     ///< empty: the cluster's default class
+  std::string storageClassName;  ///< empty: the cluster's default class
 };
 
 /// What is fixed for all pods of one run. Borrows `build` and `settings`.
 struct RunContext {
-  const api::ImageBuild& build;     ///< status.run holds id, claim, isolation, builderImage
+  const api::ImageBuild& build;  ///< status.run holds id, claim, isolation, builderImage
   const PodSettings& settings;
-  bool imageVolumes = false;        ///< the cluster serves volumes of type image
-  std::string node;                 ///< required node; empty: any
+  bool imageVolumes = false;             ///< the cluster serves volumes of type image
+  std::string node;                      ///< required node; empty: any
   std::int64_t remainingSeconds = 3600;  ///< until the build's timeout
 };
 
-/// `<build>-<runID>-<part>-<attempt>`: part is prepare, publish or a stage's index. At most 63 characters.
-std::string podName(std::string_view build, std::string_view runId, std::string_view part, int attempt);
+/// `<build>-<runID>-<part>-<attempt>`: part is prepare, publish or a stage's index. At most 63
+/// characters.
+std::string podName(std::string_view build, std::string_view runId, std::string_view part,
+                    int attempt);
 /// `<build>-<runID>`, the run's own claim.
 std::string claimName(std::string_view build, std::string_view runId);
 
 Json makeClaim(const RunContext& run);
-/// `runKey`: 32 raw bytes. Carries the strictest constraints of all stages, so that its node suits the later pods.
+/// `runKey`: 32 raw bytes. Carries the strictest constraints of all stages, so that its node suits
+/// the later pods.
 Json makePreparePod(const RunContext& run, int attempt, std::string_view runKey);
 /// `stage` is an entry of status.stages with attempt and upstream set.
 Json makeStagePod(const RunContext& run, const api::StageStatus& stage, std::string_view runKey);
@@ -55,18 +59,20 @@ Json makePublishPod(const RunContext& run, int attempt, std::string_view runKey)
 
 /// Where the image goes. Tags may hold $(source.revision) and $(source.revision.short).
 struct OutputTarget {
-  std::string repository;           ///< host/path
-  std::vector<std::string> tags;    ///< at least one
+  std::string repository;         ///< host/path
+  std::vector<std::string> tags;  ///< at least one
 };
-/// kInvalid with the field's path: not a reference, no tag possible, a revision asked for but none known.
+/// kInvalid with the field's path: not a reference, no tag possible, a revision asked for but none
+/// known.
 Result<OutputTarget> resolveOutput(const api::Output& output, std::string_view revision);
 
-/// The resources of one stage: the build's for that stage (by name or index), merged over those for all, over the
-/// operator's. An own limit below an inherited request lowers the request.
-api::Resources stageResources(const api::ImageBuildSpec& spec, const PodSettings& settings, std::string_view name,
-                              int index);
+/// The resources of one stage: the build's for that stage (by name or index), merged over those for
+/// all, over the operator's. An own limit below an inherited request lowers the request.
+api::Resources stageResources(const api::ImageBuildSpec& spec, const PodSettings& settings,
+                              std::string_view name, int index);
 
 /// Names in execution.stages that no stage has: an error the user wants to hear.
-std::vector<std::string> unknownStages(const api::ImageBuildSpec& spec, const std::vector<api::StageStatus>& stages);
+std::vector<std::string> unknownStages(const api::ImageBuildSpec& spec,
+                                       const std::vector<api::StageStatus>& stages);
 
 }  // namespace stagewright::pods

@@ -6,8 +6,8 @@
 namespace stagewright::schedule {
 
 namespace {
-/// Has an attempt that counts on what it is pinned to. A success counts on it as well: the layers of a base that is built
-/// again are others, and the two must not meet in one image.
+/// Has an attempt that counts on what it is pinned to. A success counts on it as well: the layers
+/// of a base that is built again are others, and the two must not meet in one image.
 bool isBound(State state) {
   return state == State::kStarting || state == State::kRunning || state == State::kSucceeded;
 }

@@ -1,5 +1,5 @@
-// Which stage may run now. A pure function over the graph and its newest attempts; the operator and the local engine ask
-// it after every change.
+// Which stage may run now. A pure function over the graph and its newest attempts; the operator and
+// the local engine ask it after every change.
 #pragma once
 
 #include <map>
@@ -7,14 +7,14 @@
 
 namespace stagewright::schedule {
 
-/// kEager: a stage starts when those it reads are running or have succeeded, and waits inside for their artifacts.
-/// kWhenReady: when they have succeeded.
+/// kEager: a stage starts when those it reads are running or have succeeded, and waits inside for
+/// their artifacts. kWhenReady: when they have succeeded.
 enum class Start { kEager, kWhenReady };
 
 enum class State {
-  kWaiting,    ///< no attempt, or the last one was dropped; the next may start
-  kHeld,       ///< the last attempt ended without success and the next must not start yet (backoff)
-  kStarting,   ///< created, not seen to run
+  kWaiting,   ///< no attempt, or the last one was dropped; the next may start
+  kHeld,      ///< the last attempt ended without success and the next must not start yet (backoff)
+  kStarting,  ///< created, not seen to run
   kRunning,
   kSucceeded,
 };
@@ -24,12 +24,12 @@ struct Stage {
   int baseStage = -1;
   std::vector<int> dependsOn;
   State state = State::kWaiting;
-  int attempt = 0;                  ///< newest, 0: none yet
-  std::map<int, int> upstream;      ///< what the newest attempt is pinned to
+  int attempt = 0;              ///< newest, 0: none yet
+  std::map<int, int> upstream;  ///< what the newest attempt is pinned to
 };
 
 struct NextSteps {
-  std::vector<int> start;           ///< may begin attempt + 1 now, ascending
+  std::vector<int> start;  ///< may begin attempt + 1 now, ascending
   /// Started or even succeeded, but pinned to an attempt that ended without success, or to such a
   /// stage: their pods must go, and be gone, before what they read is started again. A stage is
   /// never in both lists.
@@ -39,7 +39,8 @@ struct NextSteps {
 /// REQUIRES: every index in baseStage and dependsOn is below the stage's own.
 NextSteps nextSteps(const std::vector<Stage>& stages, Start start);
 
-/// Stages whose files `stage` reads: those it depends on, and all below its base (their layers make up its root).
+/// Stages whose files `stage` reads: those it depends on, and all below its base (their layers make
+/// up its root).
 std::vector<int> readsOf(const std::vector<Stage>& stages, int stage);
 
 /// The attempts a new attempt of `stage` is to be pinned to: the newest of everything it reads.

@@ -1,5 +1,5 @@
-// The CRD and lib/api must know the same fields: a field that only one of them has would be pruned by the API server or
-// refused by the operator.
+// The CRD and lib/api must know the same fields: a field that only one of them has would be pruned
+// by the API server or refused by the operator.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -75,22 +75,22 @@ Json fullValue(const Json& schema, const std::set<std::string>& without, const s
     return schema.at("enum").at(0);
   }
   const std::string type = schema.value("type", "quantity");
-  return type == "boolean"    ? Json(true)
-         : type == "integer"  ? Json(7)
+  return type == "boolean"        ? Json(true)
+         : type == "integer"      ? Json(7)
          : path == "spec.timeout" ? Json("1h")
-                              : Json("text of " + path);
+                                  : Json("text of " + path);
 }
 
 TEST(Crd, EveryFieldIsReadAndWrittenBack) {
   const std::set<std::string> alternatives[] = {
-      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image", "spec.workspace.claimName",
-       "spec.source.git.ref.branch", "spec.source.git.ref.tag"},
+      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
+       "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.tag"},
       {"spec.source.git", "spec.dockerfile", "spec.output.repository", "spec.output.tags",
        "spec.workspace.storageClassName", "spec.workspace.accessMode", "spec.workspace.size"},
-      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image", "spec.workspace.claimName",
-       "spec.source.git.ref.branch", "spec.source.git.ref.commit"},
-      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image", "spec.workspace.claimName",
-       "spec.source.git.ref.tag", "spec.source.git.ref.commit"}};
+      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
+       "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.commit"},
+      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
+       "spec.workspace.claimName", "spec.source.git.ref.tag", "spec.source.git.ref.commit"}};
   for (const std::set<std::string>& without : alternatives) {
     const Json full = fullValue(schemaOf("spec"), without, "spec");
     const Result<ImageBuildSpec> spec = parseSpec(JsonReader(full, "spec"));
@@ -103,9 +103,10 @@ TEST(Crd, EveryFieldOfStatusIsReadAndWrittenBack) {
   Json full = fullValue(schemaOf("status"), {"status.run.duration"}, "status");
   // Values that have a form.
   const std::string time = "2026-11-23T08:00:01Z";
-  for (Json* part : {&full["run"], &full["run"]["prepare"], &full["run"]["publish"], &full["stages"][0],
-                     &full["lastSuccessful"]}) {
-    for (const char* key : {"startTime", "admittedTime", "completionTime", "failingSince", "retryAt"}) {
+  for (Json* part : {&full["run"], &full["run"]["prepare"], &full["run"]["publish"],
+                     &full["stages"][0], &full["lastSuccessful"]}) {
+    for (const char* key :
+         {"startTime", "admittedTime", "completionTime", "failingSince", "retryAt"}) {
       if (part->contains(key)) {
         (*part)[key] = time;
       }
@@ -121,7 +122,8 @@ TEST(Crd, EveryFieldOfStatusIsReadAndWrittenBack) {
   EXPECT_EQ(toJson(*status), full);
 }
 
-/// What the API server would otherwise accept without limit, or kubectl explain would leave unexplained.
+/// What the API server would otherwise accept without limit, or kubectl explain would leave
+/// unexplained.
 void findGaps(const Json& schema, const std::string& path, std::vector<std::string>& gaps) {
   const std::string type = schema.value("type", "");
   const bool root = path == "spec" || path == "status";
@@ -132,7 +134,8 @@ void findGaps(const Json& schema, const std::string& path, std::vector<std::stri
       schema.value("format", "") != "date-time") {
     gaps.push_back(path + ": no maxLength");
   }
-  if (type == "array" && (!schema.contains("maxItems") || !schema.contains("x-kubernetes-list-type"))) {
+  if (type == "array" &&
+      (!schema.contains("maxItems") || !schema.contains("x-kubernetes-list-type"))) {
     gaps.push_back(path + ": no maxItems or list type");
   }
   if (schema.contains("additionalProperties") && !schema.contains("maxProperties")) {

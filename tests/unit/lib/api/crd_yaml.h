@@ -1,6 +1,7 @@
-// Reads the YAML that crds/imagebuilds.yaml is written in: block maps and lists, one-line flow collections, quoted and plain
-// scalars, folded text (>-), anchors. Anything else is an error, so that the file stays simple. No YAML library: lib/api
-// links none, and the project installs one only for kubeconfig files.
+// Reads the YAML that crds/imagebuilds.yaml is written in: block maps and lists, one-line flow
+// collections, quoted and plain scalars, folded text (>-), anchors. Anything else is an error, so
+// that the file stays simple. No YAML library: lib/api links none, and the project installs one
+// only for kubeconfig files.
 #pragma once
 
 #include <map>
@@ -69,8 +70,8 @@ class CrdYaml {
       // `- x` is a block of its own, two columns further in.
       lines_[next_].text.erase(0, 2);
       lines_[next_].indent += 2;
-      const bool pair = keyEnd(lines_[next_].text) != std::string::npos &&
-                        lines_[next_].text[0] != '{';
+      const bool pair =
+          keyEnd(lines_[next_].text) != std::string::npos && lines_[next_].text[0] != '{';
       out.push_back(pair ? map(indent + 2) : scalarLine());
     }
     return out;
@@ -182,7 +183,8 @@ class CrdYaml {
     const char quote = text[0];
     std::string out;
     std::size_t at = 1;
-    for (; at < text.size() && !(text[at] == quote && !(quote == '\'' && text.substr(at, 2) == "''"));
+    for (;
+         at < text.size() && !(text[at] == quote && !(quote == '\'' && text.substr(at, 2) == "''"));
          ++at) {
       if (quote == '"' && text[at] == '\\') {
         ++at;

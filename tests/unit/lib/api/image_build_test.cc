@@ -24,7 +24,8 @@ TEST(ParseSpec, SaysWhereItIsWrong) {
   const BadSpec cases[] = {
       {R"({"output": {"image": 5}})", "spec.output.image: expected string, got number"},
       {R"({"outputt": {}})", "spec: unknown field \"outputt\""},
-      {R"({"source": {"git": {"ref": {"comit": "x"}}}})", "spec.source.git.ref: unknown field \"comit\""},
+      {R"({"source": {"git": {"ref": {"comit": "x"}}}})",
+       "spec.source.git.ref: unknown field \"comit\""},
       {R"({"source": {"configMap": {"name": "x"}}})",
        "spec.source: git and configMap exclude each other: a build has one source"},
       {R"({"source": null})", "spec: needs a source, or dockerfileInline if there is none"},
@@ -38,14 +39,16 @@ TEST(ParseSpec, SaysWhereItIsWrong) {
        "spec.output: tags belong to repository; with image the tag stands in it"},
       {R"({"output": {"image": null, "repository": "r", "tags": [1.8]}})",
        "spec.output.tags[0]: expected string, got number"},
-      {R"({"buildArgs": [{"name": "A", "value": 1}]})", "spec.buildArgs[0].value: expected string, got number"},
+      {R"({"buildArgs": [{"name": "A", "value": 1}]})",
+       "spec.buildArgs[0].value: expected string, got number"},
       {R"({"execution": {"isolation": "None"}})",
        "spec.execution: isolation: expected Auto, UserNamespace or Baseline, got \"None\""},
       {R"({"execution": {"resources": {"limits": {"gpu": 1}}}})",
        "spec.execution.resources.limits: unknown field \"gpu\""},
       {R"({"timeout": "5x"})",
        "spec: timeout: expected a duration such as 90s or 1h30m, got \"5x\""},
-      {R"({"workspace": {"claimName": "a", "size": "1Gi"}})", "spec.workspace: claimName names an existing claim"},
+      {R"({"workspace": {"claimName": "a", "size": "1Gi"}})",
+       "spec.workspace: claimName names an existing claim"},
       {R"({"registries": [{"host": "h", "tls": "PlainHTTP", "trustedCA": {"configMapKeyRef": {"name": "a", "key": "b"}}}]})",
        "spec.registries[0]: trustedCA has no effect unless tls is Verify"},
       {R"({"suspend": "yes"})", "spec.suspend: expected boolean, got string"},
@@ -99,11 +102,11 @@ TEST(ParseImageBuild, KeepsABadSpecApartFromBadMetadata) {
 }
 
 TEST(ParseImageBuild, ReadsOnlyItsOwnAnnotations) {
-  const Json object = {{"metadata",
-                        {{"name", "a"},
-                         {"annotations",
-                          {{std::string(kRebuildAnnotation), "7"}, {"argocd.argoproj.io/x", "y"}}}}},
-                       {"spec", smallSpec()}};
+  const Json object = {
+      {"metadata",
+       {{"name", "a"},
+        {"annotations", {{std::string(kRebuildAnnotation), "7"}, {"argocd.argoproj.io/x", "y"}}}}},
+      {"spec", smallSpec()}};
   const Result<ImageBuild> build = parseImageBuild(object);
   ASSERT_TRUE(build);
   EXPECT_EQ(build->metadata.annotations.size(), 1U);
@@ -111,7 +114,8 @@ TEST(ParseImageBuild, ReadsOnlyItsOwnAnnotations) {
 }
 
 TEST(ParseStatus, IgnoresWhatANewerOperatorWrote) {
-  const Json status = {{"observedGeneration", 2}, {"novelty", {{"x", 1}}}, {"run", {{"id", "a"}, {"new", 1}}}};
+  const Json status = {
+      {"observedGeneration", 2}, {"novelty", {{"x", 1}}}, {"run", {{"id", "a"}, {"new", 1}}}};
   const Result<ImageBuildStatus> parsed = parseStatus(JsonReader(status, "status"));
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->run->id, "a");

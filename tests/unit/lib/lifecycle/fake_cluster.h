@@ -1,5 +1,6 @@
-// A cluster of values for tests of planBuild: it keeps one ImageBuild, pods and claims, applies decisions in the order that
-// lifecycle.h prescribes, and lets a test say what pods do. Time is a number.
+// A cluster of values for tests of planBuild: it keeps one ImageBuild, pods and claims, applies
+// decisions in the order that lifecycle.h prescribes, and lets a test say what pods do. Time is a
+// number.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -36,7 +37,8 @@ inline void expectKstatus(const api::ImageBuildStatus& status, std::int64_t gene
   EXPECT_FALSE(set.isTrue("Reconciling") && set.isTrue("Stalled"));
   EXPECT_LE(status.observedGeneration, generation);
   for (const char* type : {"Reconciling", "Stalled"}) {
-    EXPECT_TRUE(set.find(type) == nullptr || set.isTrue(type)) << type << " is there only when true";
+    EXPECT_TRUE(set.find(type) == nullptr || set.isTrue(type))
+        << type << " is there only when true";
   }
   if (ready->status == api::Truth::kTrue) {
     EXPECT_EQ(set.find("Reconciling"), nullptr);
@@ -205,7 +207,8 @@ class FakeCluster {
     of.container.message.clear();
     of.container.startedAt = now;
   }
-  void exit(ObservedPod& of, int code, const std::string& message = "", const std::string& reason = "") {
+  void exit(ObservedPod& of, int code, const std::string& message = "",
+            const std::string& reason = "") {
     of.phase = code == 0 ? PodPhase::kSucceeded : PodPhase::kFailed;
     of.node = of.node.empty() ? "w1" : of.node;
     of.container.state = ObservedContainer::State::kTerminated;
@@ -309,17 +312,17 @@ class FakeCluster {
   }
 
   int countEvents(std::string_view reason) const {
-    return static_cast<int>(std::count_if(events.begin(), events.end(), [&](const EventNote& event) {
-      return event.reason == reason;
-    }));
+    return static_cast<int>(
+        std::count_if(events.begin(), events.end(),
+                      [&](const EventNote& event) { return event.reason == reason; }));
   }
 
   std::map<std::string, ObservedPod> pods;
   std::map<std::string, ObservedClaim> claims;
   std::map<std::string, LogFacts> logs;
   std::map<std::string, CreateError> createErrors;
-  std::map<std::string, CreateError> refuse;   ///< creates of these names are refused
-  std::map<std::string, Json> bodies;          ///< of every pod ever created
+  std::map<std::string, CreateError> refuse;  ///< creates of these names are refused
+  std::map<std::string, Json> bodies;         ///< of every pod ever created
   std::map<std::string, int> creates;
   std::vector<EventNote> events;
   ClusterFacts cluster;
@@ -329,9 +332,7 @@ class FakeCluster {
   TimePoint now = TimePoint(std::chrono::seconds(1'800'000'000));
 
  private:
-  static std::string sha256Raw(const std::string& text) {
-    return fromHex(sha256Hex(text)).value();
-  }
+  static std::string sha256Raw(const std::string& text) { return fromHex(sha256Hex(text)).value(); }
 
   std::string keyOf(const std::string& runId) const {
     for (const auto& [name, of] : pods) {

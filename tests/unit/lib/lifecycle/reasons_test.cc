@@ -7,13 +7,14 @@ namespace stagewright::lifecycle {
 namespace {
 
 using api::Truth;
+using std::chrono::seconds;
 using testing::FakeCluster;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using std::chrono::seconds;
 
-/// What is sealed in a termination message of prepare, stage or publish, and the exit code that goes with it.
+/// What is sealed in a termination message of prepare, stage or publish, and the exit code that
+/// goes with it.
 struct Sealed {
   const char* part;
   int code;
@@ -33,7 +34,8 @@ TEST_P(Terminal, FailsAtOnceWithTheWordsOfTheContainer) {
   }
   cluster.run(c.part);
   cluster.settle();
-  cluster.failWith(c.part, c.code, c.reason, "services/api/Dockerfile:7:6: what is wrong\n  7 | COPY");
+  cluster.failWith(c.part, c.code, c.reason,
+                   "services/api/Dockerfile:7:6: what is wrong\n  7 | COPY");
   cluster.settle();
   EXPECT_EQ(cluster.ready().status, Truth::kFalse);
   EXPECT_EQ(cluster.ready().reason, c.reason);
@@ -50,26 +52,25 @@ TEST_P(Terminal, FailsAtOnceWithTheWordsOfTheContainer) {
   EXPECT_EQ(cluster.countEvents("Failed"), 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Reasons, Terminal,
-    ::testing::Values(Sealed{"prepare", 20, "InvalidSpec", "User"},
-                      Sealed{"prepare", 20, "DockerfileNotFound", "User"},
-                      Sealed{"prepare", 20, "DockerfileInvalid", "User"},
-                      Sealed{"prepare", 20, "ContextDirNotFound", "User"},
-                      Sealed{"prepare", 20, "SourceNotFound", "User"},
-                      Sealed{"prepare", 20, "SourceRevisionNotFound", "User"},
-                      Sealed{"prepare", 20, "BaseImageNotFound", "User"},
-                      Sealed{"prepare", 20, "WorkspaceFull", "User"},
-                      Sealed{"0", 10, "StageFailed", "User"},
-                      Sealed{"0", 11, "StageTimeout", "User"},
-                      Sealed{"0", 12, "StageOOMKilled", "User"},
-                      Sealed{"0", 70, "WorkspaceFull", "User"},
-                      Sealed{"0", 70, "EphemeralStorageExceeded", "User"},
-                      Sealed{"0", 70, "WorkspaceIncompatible", "User"},
-                      Sealed{"0", 78, "PolicyViolation", "Policy"}),
-    [](const auto& test) {
-      return std::string(test.param.part) + test.param.reason;
-    });
+INSTANTIATE_TEST_SUITE_P(Reasons, Terminal,
+                         ::testing::Values(Sealed{"prepare", 20, "InvalidSpec", "User"},
+                                           Sealed{"prepare", 20, "DockerfileNotFound", "User"},
+                                           Sealed{"prepare", 20, "DockerfileInvalid", "User"},
+                                           Sealed{"prepare", 20, "ContextDirNotFound", "User"},
+                                           Sealed{"prepare", 20, "SourceNotFound", "User"},
+                                           Sealed{"prepare", 20, "SourceRevisionNotFound", "User"},
+                                           Sealed{"prepare", 20, "BaseImageNotFound", "User"},
+                                           Sealed{"prepare", 20, "WorkspaceFull", "User"},
+                                           Sealed{"0", 10, "StageFailed", "User"},
+                                           Sealed{"0", 11, "StageTimeout", "User"},
+                                           Sealed{"0", 12, "StageOOMKilled", "User"},
+                                           Sealed{"0", 70, "WorkspaceFull", "User"},
+                                           Sealed{"0", 70, "EphemeralStorageExceeded", "User"},
+                                           Sealed{"0", 70, "WorkspaceIncompatible", "User"},
+                                           Sealed{"0", 78, "PolicyViolation", "Policy"}),
+                         [](const auto& test) {
+                           return std::string(test.param.part) + test.param.reason;
+                         });
 
 /// Tried again for two minutes, visible all the time, then terminal.
 class Grace : public ::testing::TestWithParam<Sealed> {};
@@ -187,7 +188,8 @@ TEST_P(Charged, IsRetriedThreeTimesWithGrowingPauses) {
     cluster.settle();
   }
   EXPECT_EQ(cluster.ready().reason, "InfrastructureRetriesExhausted");
-  EXPECT_THAT(cluster.ready().message, HasSubstr(std::string("the last cause is ") + c.reason + ": it is down"));
+  EXPECT_THAT(cluster.ready().message,
+              HasSubstr(std::string("the last cause is ") + c.reason + ": it is down"));
   EXPECT_EQ(cluster.status().failure->class_, "Platform");
   EXPECT_EQ(cluster.status().run->infrastructureRetries, 3);
 }
@@ -238,15 +240,22 @@ struct Wordless {
 };
 
 TEST(ExitCodes, StandInForMissingWords) {
-  const Wordless cases[] = {
-      {"prepare", 20, "InvalidSpec"},   {"prepare", 21, "CredentialsNotFound"},
-      {"prepare", 30, "SourceUnavailable"}, {"prepare", 31, "SourceAuthFailed"},
-      {"prepare", 70, "InternalError"}, {"prepare", 78, "PolicyViolation"},
-      {"0", 10, "StageFailed"},         {"0", 11, "StageTimeout"},
-      {"0", 12, "StageOOMKilled"},      {"0", 20, "StageFailed"},
-      {"0", 78, "PolicyViolation"},     {"0", 1, "InternalError"},
-      {"0", 137, "InternalError"},      {"publish", 30, "RegistryUnavailable"},
-      {"publish", 31, "PushUnauthorized"}, {"publish", 21, "CredentialsNotFound"}};
+  const Wordless cases[] = {{"prepare", 20, "InvalidSpec"},
+                            {"prepare", 21, "CredentialsNotFound"},
+                            {"prepare", 30, "SourceUnavailable"},
+                            {"prepare", 31, "SourceAuthFailed"},
+                            {"prepare", 70, "InternalError"},
+                            {"prepare", 78, "PolicyViolation"},
+                            {"0", 10, "StageFailed"},
+                            {"0", 11, "StageTimeout"},
+                            {"0", 12, "StageOOMKilled"},
+                            {"0", 20, "StageFailed"},
+                            {"0", 78, "PolicyViolation"},
+                            {"0", 1, "InternalError"},
+                            {"0", 137, "InternalError"},
+                            {"publish", 30, "RegistryUnavailable"},
+                            {"publish", 31, "PushUnauthorized"},
+                            {"publish", 21, "CredentialsNotFound"}};
   for (const Wordless& c : cases) {
     SCOPED_TRACE(std::string(c.part) + " " + std::to_string(c.code));
     FakeCluster cluster;
@@ -307,8 +316,8 @@ TEST(Words, AreCleanedBeforeTheyReachATerminal) {
 
 TEST(OutOfMemory, NamesTheLimit) {
   Json spec = testing::smallSpec();
-  spec["execution"]["stages"] = Json::array(
-      {{{"stage", "s0"}, {"resources", {{"limits", {{"memory", "64Mi"}}}}}}});
+  spec["execution"]["stages"] =
+      Json::array({{{"stage", "s0"}, {"resources", {{"limits", {{"memory", "64Mi"}}}}}}});
   FakeCluster killed(spec);
   killed.toStages({{}});
   killed.run("0");
@@ -410,7 +419,8 @@ TEST(EphemeralStorage, OwnLimitIsTheUsersNodePressureIsNot) {
   own.settle();
   own.exit("0", 137);
   own.pod("0").reason = "Evicted";
-  own.pod("0").message = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ";
+  own.pod("0").message =
+      "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ";
   own.settle();
   EXPECT_EQ(own.ready().reason, "EphemeralStorageExceeded");
 
@@ -433,23 +443,27 @@ TEST(NodeCannotPull, NamesNodeImageCauseAndCure) {
   ObservedPod& pod = cluster.pod("0");
   const std::string image = "registry.example/base@" + std::string(testing::kDigest);
   pod.container.image = image;
-  const std::string cause =
-      "failed to pull and unpack image \"" + image + "\": failed to resolve reference \"" + image +
-      "\": failed to do request: Head \"https://registry.example/v2/\": x509: certificate signed by "
-      "unknown authority";
+  const std::string cause = "failed to pull and unpack image \"" + image +
+                            "\": failed to resolve reference \"" + image +
+                            "\": failed to do request: Head \"https://registry.example/v2/\": "
+                            "x509: certificate signed by "
+                            "unknown authority";
   cluster.wait(pod, "ErrImagePull", "rpc error: code = Unknown desc = " + cause);
   cluster.settle();
   EXPECT_EQ(cluster.ready().status, Truth::kUnknown) << "the kubelet tries again";
   EXPECT_EQ(cluster.ready().reason, "NodeCannotPull");
   const std::string text = cluster.ready().message;
-  EXPECT_EQ(text, "node w1 cannot pull " + image +
-                      " (failed to do request: Head \"https://registry.example/v2/\": x509: certificate "
-                      "signed by unknown authority) although prepare could; nodes have their own registry "
-                      "configuration: give containerd on the nodes a hosts.toml for registry.example (its "
-                      "CA, plain HTTP or mirror)");
+  EXPECT_EQ(
+      text,
+      "node w1 cannot pull " + image +
+          " (failed to do request: Head \"https://registry.example/v2/\": x509: certificate "
+          "signed by unknown authority) although prepare could; nodes have their own registry "
+          "configuration: give containerd on the nodes a hosts.toml for registry.example (its "
+          "CA, plain HTTP or mirror)");
   const int writes = cluster.statusWrites;
   cluster.pass(seconds(30));
-  cluster.wait(pod, "ImagePullBackOff", "Back-off pulling image \"" + image + "\": ErrImagePull: " + cause);
+  cluster.wait(pod, "ImagePullBackOff",
+               "Back-off pulling image \"" + image + "\": ErrImagePull: " + cause);
   cluster.settle();
   EXPECT_EQ(cluster.statusWrites, writes) << "the kubelet's two words for it are one state";
   cluster.pass(seconds(31));
@@ -465,8 +479,9 @@ TEST(NodeCannotPull, AsksForCredentialsWhenRefused) {
   cluster.toStages({{}});
   cluster.wait(cluster.pod("0"), "ErrImagePull", "authorization failed: 401 Unauthorized");
   cluster.settle();
-  EXPECT_THAT(cluster.ready().message,
-              HasSubstr("name a Secret with credentials for registry.example in spec.imagePullSecrets"));
+  EXPECT_THAT(
+      cluster.ready().message,
+      HasSubstr("name a Secret with credentials for registry.example in spec.imagePullSecrets"));
 }
 
 TEST(NodeCannotPull, PassesWhenThePullDoes) {
@@ -502,15 +517,16 @@ TEST(ImagePullBackOff, OfTheBuilderIsChargedAndRetried) {
 TEST(WorkspaceIncompatible, WhenTheRuntimeCannotMapIds) {
   FakeCluster waiting;
   waiting.toStages({{}});
-  waiting.wait(waiting.pod("0"), "CreateContainerError", "mount_setattr /var/lib/x: invalid argument");
+  waiting.wait(waiting.pod("0"), "CreateContainerError",
+               "mount_setattr /var/lib/x: invalid argument");
   waiting.settle();
   EXPECT_EQ(waiting.ready().reason, "WorkspaceIncompatible");
   EXPECT_THAT(waiting.ready().message, HasSubstr("spec.execution.isolation: Baseline"));
 
   FakeCluster started;
   started.toStages({{}});
-  started.exit(started.pod("0"), 128, "failed to create containerd task: set up idmapped mount: EINVAL",
-               "StartError");
+  started.exit(started.pod("0"), 128,
+               "failed to create containerd task: set up idmapped mount: EINVAL", "StartError");
   started.settle();
   EXPECT_EQ(started.ready().reason, "WorkspaceIncompatible");
 }
@@ -525,6 +541,19 @@ TEST(WorkspaceIncompatible, WhenTheClaimDoesNotAllowBuilds) {
   cluster.settle();
   EXPECT_EQ(cluster.ready().reason, "WorkspaceIncompatible");
   EXPECT_THAT(cluster.ready().message, HasSubstr("build.stagewright.dev/workspace"));
+}
+
+TEST(WorkspaceIncompatible, WhenTheClaimIsForOnePodOnly) {
+  Json spec = testing::smallSpec();
+  spec["workspace"]["claimName"] = "shared";
+  FakeCluster cluster(spec);
+  ObservedClaim claim;
+  claim.name = "shared";
+  claim.allowsBuilds = true;
+  claim.accessModes = {"ReadWriteOncePod"};
+  cluster.claims["shared"] = claim;
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "WorkspaceIncompatible");
 }
 
 TEST(WorkspaceProvisioning, IsBounded) {
@@ -678,6 +707,31 @@ TEST(Prepare, WaitsForItsLogBeforeItJudges) {
   EXPECT_EQ(cluster.status().run->infrastructureRetries, 1);
 }
 
+TEST(Conditions, SayHowFarAFailedRunCame) {
+  FakeCluster cluster;
+  cluster.settle();
+  cluster.run("prepare");
+  cluster.settle();
+  cluster.failWith("prepare", 20, "DockerfileInvalid", "Dockerfile:1:1: what");
+  cluster.settle();
+  EXPECT_EQ(cluster.condition("SourceFetched").status, Truth::kTrue);
+  EXPECT_EQ(cluster.condition("Planned").status, Truth::kFalse);
+  EXPECT_EQ(cluster.condition("Planned").reason, "DockerfileInvalid");
+  EXPECT_EQ(cluster.condition("StagesSucceeded").reason, "Failed");
+  EXPECT_EQ(cluster.condition("Pushed").reason, "Failed");
+}
+
+TEST(Prepare, WithSealedWordsIsJudgedWithoutItsLog) {
+  FakeCluster cluster;
+  cluster.settle();
+  cluster.run("prepare");
+  cluster.settle();
+  cluster.failWith("prepare", 20, "DockerfileNotFound", "no Dockerfile");
+  cluster.logs.clear();
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "DockerfileNotFound");
+}
+
 // ---- the API server refuses ----
 
 CreateError refusal(int status, const std::string& reason, const std::string& message) {
@@ -690,8 +744,10 @@ CreateError refusal(int status, const std::string& reason, const std::string& me
 
 TEST(AdmissionDenied, CarriesTheServersMessage) {
   const CreateError cases[] = {
-      refusal(403, "Forbidden", "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": ..."),
-      refusal(403, "Forbidden", "User \"system:serviceaccount:a:b\" cannot create resource \"pods\""),
+      refusal(403, "Forbidden",
+              "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": ..."),
+      refusal(403, "Forbidden",
+              "User \"system:serviceaccount:a:b\" cannot create resource \"pods\""),
       refusal(400, "BadRequest", "admission webhook \"w\" denied the request: no"),
       refusal(422, "Invalid", "Pod \"x\" is invalid: spec: no")};
   for (const CreateError& error : cases) {
@@ -709,8 +765,10 @@ TEST(AdmissionDenied, CarriesTheServersMessage) {
 
 TEST(QuotaExceeded, WaitsWithBackoffAndIsNotCharged) {
   FakeCluster cluster;
-  const std::string pod = planBuild(cluster.build(), cluster.world(), cluster.now).status.run->prepare.pod;
-  cluster.refuse[pod] = refusal(403, "Forbidden", "pods is forbidden: exceeded quota: q, used: pods=1");
+  const std::string pod =
+      planBuild(cluster.build(), cluster.world(), cluster.now).status.run->prepare.pod;
+  cluster.refuse[pod] =
+      refusal(403, "Forbidden", "pods is forbidden: exceeded quota: q, used: pods=1");
   Decision decision = cluster.reconcile();
   cluster.settle();
   EXPECT_EQ(cluster.ready().reason, "QuotaExceeded");
@@ -755,7 +813,8 @@ TEST(QuotaExceeded, PublishGivesWayToTheOnlyStage) {
 
 TEST(QuotaExceeded, OfTheClaim) {
   FakeCluster cluster;
-  const std::string claim = planBuild(cluster.build(), cluster.world(), cluster.now).status.run->claim;
+  const std::string claim =
+      planBuild(cluster.build(), cluster.world(), cluster.now).status.run->claim;
   cluster.refuse[claim] = refusal(403, "Forbidden", "exceeded quota: requests.storage=10Gi");
   cluster.settle();
   EXPECT_EQ(cluster.ready().reason, "QuotaExceeded");
@@ -768,7 +827,8 @@ TEST(QuotaExceeded, OfTheClaim) {
 
 TEST(NameConflict, NamesTheObject) {
   FakeCluster cluster;
-  const std::string pod = planBuild(cluster.build(), cluster.world(), cluster.now).status.run->prepare.pod;
+  const std::string pod =
+      planBuild(cluster.build(), cluster.world(), cluster.now).status.run->prepare.pod;
   cluster.refuse[pod] = refusal(409, "AlreadyExists", "pods already exists");
   cluster.settle();
   EXPECT_EQ(cluster.ready().reason, "NameConflict");
@@ -780,7 +840,8 @@ TEST(CreateErrors, ThatPassAreTriedAgain) {
       refusal(0, "", "connection refused"), refusal(500, "InternalError", "failed calling webhook"),
       refusal(429, "TooManyRequests", "slow down"),
       refusal(409, "Conflict", "Operation cannot be fulfilled on resourcequotas"),
-      refusal(403, "Forbidden", "error looking up service account a/default: serviceaccount \"default\" not found")};
+      refusal(403, "Forbidden",
+              "error looking up service account a/default: serviceaccount \"default\" not found")};
   for (const CreateError& error : cases) {
     FakeCluster cluster;
     const std::string pod =
@@ -797,8 +858,11 @@ TEST(CreateErrors, ThatPassAreTriedAgain) {
 
 TEST(CreateErrors, InALeavingNamespaceStopQuietly) {
   FakeCluster cluster;
-  const std::string pod = planBuild(cluster.build(), cluster.world(), cluster.now).status.run->prepare.pod;
-  cluster.refuse[pod] = refusal(403, "Forbidden", "unable to create new content in namespace a because it is being terminated");
+  const std::string pod =
+      planBuild(cluster.build(), cluster.world(), cluster.now).status.run->prepare.pod;
+  cluster.refuse[pod] =
+      refusal(403, "Forbidden",
+              "unable to create new content in namespace a because it is being terminated");
   cluster.settle();
   cluster.pass(std::chrono::hours(1));
   EXPECT_THAT(cluster.reconcile().actions, IsEmpty());
@@ -818,7 +882,8 @@ TEST(InvalidSpec, IsToldWithoutAPodWherePossible) {
 
   spec = testing::smallSpec();
   for (int i = 0; i < 40; ++i) {
-    spec["buildArgs"].push_back({{"name", "A" + std::to_string(i)}, {"value", std::string(4096, 'x')}});
+    spec["buildArgs"].push_back(
+        {{"name", "A" + std::to_string(i)}, {"value", std::string(4096, 'x')}});
   }
   FakeCluster large(spec);
   large.settle();

@@ -1,5 +1,6 @@
-// Random days of random builds: pods progress in any order, nodes drain, the operator dies between any two writes and acts
-// on stale views. Whatever happens, the build ends, and no attempt is created twice.
+// Random days of random builds: pods progress in any order, nodes drain, the operator dies between
+// any two writes and acts on stale views. Whatever happens, the build ends, and no attempt is
+// created twice.
 #include <gmock/gmock.h>
 
 #include <random>
@@ -59,7 +60,8 @@ class Simulation {
   bool isFinished() { return cluster_.status().conditions.isTrue("Finished"); }
 
   void reconcile() {
-    // A view from some steps ago, with the object of that time: its status write is a conflict then.
+    // A view from some steps ago, with the object of that time: its status write is a conflict
+    // then.
     if (chance(15) && old_) {
       const Decision decision = planBuild(old_->first, old_->second, cluster_.now);
       if (api::toJson(old_->first.status) != cluster_.statusJson()) {
@@ -114,8 +116,8 @@ class Simulation {
       return false;
     }
     const auto index = static_cast<std::size_t>(pod.stage);
-    const api::AttemptStatus* attempt = pod.role == "prepare"   ? &status.run->prepare
-                                        : pod.role == "publish" ? &status.run->publish
+    const api::AttemptStatus* attempt = pod.role == "prepare"          ? &status.run->prepare
+                                        : pod.role == "publish"        ? &status.run->publish
                                         : index < status.stages.size() ? &status.stages[index]
                                                                        : nullptr;
     return attempt != nullptr && attempt->attempt == pod.attempt &&
@@ -231,7 +233,7 @@ class Simulation {
 
 TEST(Simulation, AlwaysEndsAndCreatesEachAttemptOnce) {
   int succeeded = 0;
-  constexpr int kBuilds = 400;
+  constexpr int kBuilds = 200;
   for (unsigned seed = 1; seed <= kBuilds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Simulation simulation(seed);
@@ -255,7 +257,8 @@ TEST(Simulation, CrashAtEveryWriteConvergesToTheSameEnd) {
         const Decision decision = planBuild(cluster.build(), cluster.world(), cluster.now);
         const bool changes = api::toJson(decision.status) != cluster.statusJson();
         const int writes = static_cast<int>(decision.actions.size()) + (changes ? 1 : 0);
-        const int budget = written <= crashAt && crashAt < written + writes ? crashAt - written : 1000;
+        const int budget =
+            written <= crashAt && crashAt < written + writes ? crashAt - written : 1000;
         written += writes;
         cluster.apply(decision, budget);
         if (writes == 0) {

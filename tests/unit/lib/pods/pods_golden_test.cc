@@ -1,5 +1,5 @@
-// Each directory of tests/golden/pods holds a build (with the status it has by then, and options of the cluster) and the
-// objects that are made from it. UPDATE_GOLDEN=1 writes them anew.
+// Each directory of tests/golden/pods holds a build (with the status it has by then, and options of
+// the cluster) and the objects that are made from it. UPDATE_GOLDEN=1 writes them anew.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -93,8 +93,8 @@ INSTANTIATE_TEST_SUITE_P(All, PodsGolden, ::testing::ValuesIn(caseNames()), [](c
 /// The controls of Pod Security "baseline" that our fields could break.
 void expectBaseline(const Json& pod) {
   static const std::vector<std::string> kAllowed = {
-      "AUDIT_WRITE", "CHOWN",  "DAC_OVERRIDE", "FOWNER",  "FSETID",  "KILL",      "MKNOD",
-      "NET_BIND_SERVICE",      "SETFCAP",      "SETGID",  "SETPCAP", "SETUID",    "SYS_CHROOT"};
+      "AUDIT_WRITE",      "CHOWN",   "DAC_OVERRIDE", "FOWNER",  "FSETID", "KILL",      "MKNOD",
+      "NET_BIND_SERVICE", "SETFCAP", "SETGID",       "SETPCAP", "SETUID", "SYS_CHROOT"};
   const Json& spec = pod.at("spec");
   for (const char* field : {"hostNetwork", "hostPID", "hostIPC"}) {
     EXPECT_FALSE(spec.contains(field)) << field;
@@ -119,7 +119,8 @@ void expectBaseline(const Json& pod) {
   }
 }
 
-/// Every mount has a volume and every volume a mount; nothing that a stage can write lies above another mount of it.
+/// Every mount has a volume and every volume a mount; nothing that a stage can write lies above
+/// another mount of it.
 void expectSoundMounts(const Json& pod) {
   std::set<std::string> volumes;
   std::set<std::string> mounted;

@@ -17,7 +17,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(PodName, FitsALabelForTheLongestBuildName) {
-  const std::string name = podName(std::string(api::kMaxNameLength, 'a'), "k3v9q2m7xa", "prepare", 99);
+  const std::string name =
+      podName(std::string(api::kMaxNameLength, 'a'), "k3v9q2m7xa", "prepare", 99);
   EXPECT_LE(name.size(), 63U);
   EXPECT_EQ(podName("shop", "k3v9q2m7xa", "2", 1), "shop-k3v9q2m7xa-2-1");
 }
@@ -30,9 +31,17 @@ TEST(AddEnv, DoublesDollarsSoThatTheKubeletExpandsNothing) {
 
 TEST(ParseQuantity, ReadsAllShapes) {
   const std::vector<std::pair<const char*, double>> cases = {
-      {"1", 1000},      {"500m", 500},        {"1.5", 1500},        {"4Gi", 4.0 * 1073741824 * 1000},
-      {"2k", 2000000},  {"1e3", 1000000},     {"1E3", 1000000},     {".5", 500},
-      {"5e-1", 500},    {"100u", 0.1},        {"128974848", 128974848000.0},
+      {"1", 1000},
+      {"500m", 500},
+      {"1.5", 1500},
+      {"4Gi", 4.0 * 1073741824 * 1000},
+      {"2k", 2000000},
+      {"1e3", 1000000},
+      {"1E3", 1000000},
+      {".5", 500},
+      {"5e-1", 500},
+      {"100u", 0.1},
+      {"128974848", 128974848000.0},
       {"1E", 1e21 > 9007199254740992.0 ? -1 : 0}};
   for (const auto& [text, expected] : cases) {
     const Result<double> value = parseQuantity(text);

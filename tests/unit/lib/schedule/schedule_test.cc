@@ -53,11 +53,11 @@ TEST(NextSteps, HeldStageStartsNothing) {
 
 TEST(NextSteps, DropsTheWholeChainThatWaitsForAnEndedAttempt) {
   const std::vector<Stage> stages = {
-      in(State::kWaiting, 1, {}),                        // ended, may start again
-      in(State::kRunning, 1, {{0, 1}}, {0}),             // waits for it
-      in(State::kStarting, 1, {{1, 1}}, {1}),            // waits for the one that waits
-      in(State::kSucceeded, 1, {{0, 1}}, {0}),           // was built from its files
-      in(State::kRunning, 1, {}),                        // has nothing to do with it
+      in(State::kWaiting, 1, {}),               // ended, may start again
+      in(State::kRunning, 1, {{0, 1}}, {0}),    // waits for it
+      in(State::kStarting, 1, {{1, 1}}, {1}),   // waits for the one that waits
+      in(State::kSucceeded, 1, {{0, 1}}, {0}),  // was built from its files
+      in(State::kRunning, 1, {}),               // has nothing to do with it
   };
   const NextSteps next = nextSteps(stages, Start::kEager);
   EXPECT_THAT(next.drop, ElementsAre(1, 2, 3));
