@@ -70,7 +70,7 @@ class Image:
                 if path.rpartition("/")[2].startswith(".wh."):
                     continue
                 if info.islnk():
-                    data = tree[info.linkname.strip("/")][1]
+                    data = tree[info.linkname.strip("/").removeprefix("./")][1]
                 elif not info.isdir():
                     tree = {p: v for p, v in tree.items() if not p.startswith(path + "/")} if path in tree else tree
                 tree[path] = (info, data)
