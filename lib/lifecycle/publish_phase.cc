@@ -31,17 +31,30 @@ bool isOurs(Turn& turn, const plan::ImageReport& image) {
   return target && image.reference == target->repository + "@" + image.digest.str();
 }
 
+/// For a moment every pod may seem not to fit; giving way costs publish a start.
+constexpr std::chrono::seconds kPatience(10);
+
+bool isBlocked(const api::StageStatus& stage) {
+  return stage.state == AttemptState::kCreating &&
+         (stage.reason == reason::kQuotaExceeded || stage.reason == reason::kUnschedulable);
+}
+
 /// A stage wants to run, none does, and there is no quota or no room: publish only waits and can
 /// come back later.
 bool shouldGiveWay(Turn& turn) {
   const auto& stages = turn.status().stages;
-  const auto any = [&](auto test) { return std::any_of(stages.begin(), stages.end(), test); };
-  return any([](const api::StageStatus& stage) {
-           return stage.state == AttemptState::kCreating &&
-                  (stage.reason == reason::kQuotaExceeded ||
-                   stage.reason == reason::kUnschedulable);
-         }) &&
-         !any([](const api::StageStatus& stage) { return stage.state == AttemptState::kRunning; });
+  const bool progress = std::any_of(
+      stages.begin(), stages.end(),
+      [](const api::StageStatus& stage) { return stage.state == AttemptState::kRunning; });
+  const auto blocked = std::find_if(stages.begin(), stages.end(), isBlocked);
+  if (progress || blocked == stages.end()) {
+    return false;
+  }
+  const TimePoint end = blocked->failingSince.value_or(turn.now) + kPatience;
+  if (turn.now < end) {
+    turn.wakeAt(end);
+  }
+  return turn.now >= end;
 }
 }  // namespace
 

@@ -221,7 +221,7 @@ void writeSummary(Turn& turn, const Finding& ready) {
   }
 }
 
-/// A run is wanted, none may start. What the last one made is not what spec asks for now.
+/// A run is wanted, none may start. What the last one made is not what spec asks for.
 void writeSuspended(Turn& turn) {
   const Finding held = {Truth::kUnknown, std::string(reason::kSuspended),
                         "spec.suspend holds a run that is wanted"};

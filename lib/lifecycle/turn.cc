@@ -133,8 +133,9 @@ void Turn::fail(Outcome outcome) {
   complete(reason::kFailed);
   status().failure = failureOf(outcome, build);
   if (outcome.attempt > 0) {
-    status().failure->attempt = std::to_string(outcome.attempt) + "/" +
-                                std::to_string(world.settings.infrastructureRetries + 1);
+    // Whatever ends a run is not tried again: the attempt is the last one.
+    const std::string last = std::to_string(outcome.attempt);
+    status().failure->attempt = last + "/" + last;
   }
   event(true, reason::kFailed,
         "run " + run().id + " failed: " + outcome.reason + ": " + outcome.message);
