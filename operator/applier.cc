@@ -11,7 +11,9 @@ namespace {
 
 std::string versionOf(const Json& object) {
   const auto metadata = object.find("metadata");
-  return metadata == object.end() || !metadata->is_object() ? "" : metadata->value("resourceVersion", "");
+  return metadata == object.end() || !metadata->is_object()
+             ? ""
+             : metadata->value("resourceVersion", "");
 }
 
 Json statusOf(const Json& object) {
@@ -19,7 +21,8 @@ Json statusOf(const Json& object) {
   return status == object.end() || !status->is_object() ? Json::object() : *status;
 }
 
-/// The outcome of a request that failed for reasons outside of the plan; nothing if the plan must hear of it.
+/// The outcome of a request that failed for reasons outside of the plan; nothing if the plan must
+/// hear of it.
 std::optional<Outcome> troubleOf(const kube::ApiError& error) {
   if (error.code == Code::kCancelled) {
     return Outcome::done();
@@ -29,7 +32,8 @@ std::optional<Outcome> troubleOf(const kube::ApiError& error) {
     return Outcome::error(error.message, asked ? std::optional(error.retryAfter) : std::nullopt);
   }
   if (error.isNamespaceTerminating()) {
-    return Outcome::done();  // the namespace controller removes what is left; there is nothing to do and nobody to tell
+    return Outcome::done();  // the namespace controller removes what is left; there is nothing to
+                             // do and nobody to tell
   }
   return std::nullopt;
 }
@@ -43,9 +47,10 @@ void worsen(Outcome& total, std::optional<Outcome> next) {
 
 }  // namespace
 
-Outcome Applier::apply(const Json& object, const api::ImageBuild& build, const lifecycle::Decision& decision,
-                       std::stop_token stop) {
-  const Target target{build.metadata.namespace_ + "/" + build.metadata.name, build.metadata.namespace_};
+Outcome Applier::apply(const Json& object, const api::ImageBuild& build,
+                       const lifecycle::Decision& decision, std::stop_token stop) {
+  const Target target{build.metadata.namespace_ + "/" + build.metadata.name,
+                      build.metadata.namespace_};
   if (std::optional<Outcome> stale = confirmAbsent(target, decision.confirmAbsent, stop)) {
     return *stale;
   }
@@ -62,8 +67,10 @@ Outcome Applier::apply(const Json& object, const api::ImageBuild& build, const l
   return total;
 }
 
-/// A pod that the plan takes for gone is looked up at the source: the next attempt must not run beside it.
-std::optional<Outcome> Applier::confirmAbsent(const Target& target, const std::vector<std::string>& pods,
+/// A pod that the plan takes for gone is looked up at the source: the next attempt must not run
+/// beside it.
+std::optional<Outcome> Applier::confirmAbsent(const Target& target,
+                                              const std::vector<std::string>& pods,
                                               std::stop_token stop) {
   for (const std::string& pod : pods) {
     const kube::ApiResult<Json> found = client_.get(kube::kPods, target.ns, pod, stop);
@@ -78,17 +85,22 @@ std::optional<Outcome> Applier::confirmAbsent(const Target& target, const std::v
   return std::nullopt;
 }
 
-/// Merge patch with the version that was planned from: a status that somebody else moved on is never overwritten.
-std::optional<Outcome> Applier::writeStatus(const Target& target, const Json& object, const api::ImageBuild& build,
-                                            const lifecycle::Decision& decision, std::stop_token stop) {
+/// Merge patch with the version that was planned from: a status that somebody else moved on is
+/// never overwritten.
+std::optional<Outcome> Applier::writeStatus(const Target& target, const Json& object,
+                                            const api::ImageBuild& build,
+                                            const lifecycle::Decision& decision,
+                                            std::stop_token stop) {
   const Json wanted = api::toJson(decision.status);
   const Json patch = makeMergePatch(statusOf(object), wanted);
   if (patch.empty()) {
     return std::nullopt;
   }
-  const Json body = {{"metadata", {{"resourceVersion", build.metadata.resourceVersion}}}, {"status", patch}};
-  const kube::ApiResult<Json> written = client_.patch(kube::kImageBuilds, target.ns, build.metadata.name,
-                                                      kube::PatchType::kMerge, body, stop, {.subresource = "status"});
+  const Json body = {{"metadata", {{"resourceVersion", build.metadata.resourceVersion}}},
+                     {"status", patch}};
+  const kube::ApiResult<Json> written =
+      client_.patch(kube::kImageBuilds, target.ns, build.metadata.name, kube::PatchType::kMerge,
+                    body, stop, {.subresource = "status"});
   if (written) {
     gate_.expect(target.key, CachedKind::kBuild, versionOf(*written));
     if (const Json lost = makeMergePatch(statusOf(*written), wanted); !lost.empty()) {
@@ -107,26 +119,34 @@ std::optional<Outcome> Applier::writeStatus(const Target& target, const Json& ob
   return troubleOf(error).value_or(Outcome::error(error.message));
 }
 
-std::optional<Outcome> Applier::act(const Target& target, const lifecycle::Action& action, std::stop_token stop) {
+std::optional<Outcome> Applier::act(const Target& target, const lifecycle::Action& action,
+                                    std::stop_token stop) {
   using Kind = lifecycle::Action::Kind;
   switch (action.kind) {
-    case Kind::kCreateClaim: return create(target, action, kube::kClaims, CachedKind::kClaim, stop);
-    case Kind::kCreatePod: return create(target, action, kube::kPods, CachedKind::kPod, stop);
-    case Kind::kDeletePod: return remove(target, action, kube::kPods, CachedKind::kPod, stop);
-    case Kind::kDeleteClaim: return remove(target, action, kube::kClaims, CachedKind::kClaim, stop);
+    case Kind::kCreateClaim:
+      return create(target, action, kube::kClaims, CachedKind::kClaim, stop);
+    case Kind::kCreatePod:
+      return create(target, action, kube::kPods, CachedKind::kPod, stop);
+    case Kind::kDeletePod:
+      return remove(target, action, kube::kPods, CachedKind::kPod, stop);
+    case Kind::kDeleteClaim:
+      return remove(target, action, kube::kClaims, CachedKind::kClaim, stop);
   }
   return std::nullopt;
 }
 
 std::optional<Outcome> Applier::create(const Target& target, const lifecycle::Action& action,
-                                       const kube::Resource& resource, CachedKind kind, std::stop_token stop) {
+                                       const kube::Resource& resource, CachedKind kind,
+                                       std::stop_token stop) {
   const Result<Json> wanted = parseJson(action.body);
   if (!wanted) {
     return Outcome::terminal("create " + action.name + ": " + wanted.error().message);
   }
   const kube::ApiResult<Json> made = client_.create(resource, target.ns, *wanted, stop);
   if (made) {
-    log::info("created", {{"build", target.key}, {"kind", std::string(resource.plural)}, {"name", action.name}});
+    log::info(
+        "created",
+        {{"build", target.key}, {"kind", std::string(resource.plural)}, {"name", action.name}});
     gate_.expect(target.key, kind, versionOf(*made));
     createErrors_.clear(target.key, action.name);
     return std::nullopt;
@@ -141,8 +161,9 @@ std::optional<Outcome> Applier::create(const Target& target, const lifecycle::Ac
 }
 
 /// An object of that name is there: ours from before a crash or a lost answer, or a stranger's.
-std::optional<Outcome> Applier::adopt(const Target& target, const lifecycle::Action& action, const Json& wanted,
-                                      const kube::Resource& resource, CachedKind kind, const kube::ApiError& refused,
+std::optional<Outcome> Applier::adopt(const Target& target, const lifecycle::Action& action,
+                                      const Json& wanted, const kube::Resource& resource,
+                                      CachedKind kind, const kube::ApiError& refused,
                                       std::stop_token stop) {
   const kube::ApiResult<Json> existing = client_.get(resource, target.ns, action.name, stop);
   if (!existing) {
@@ -159,17 +180,22 @@ std::optional<Outcome> Applier::adopt(const Target& target, const lifecycle::Act
 }
 
 /// The API server's no is a fact that the next plan turns into a condition.
-std::optional<Outcome> Applier::refuse(const Target& target, const std::string& name, const kube::ApiError& error) {
+std::optional<Outcome> Applier::refuse(const Target& target, const std::string& name,
+                                       const kube::ApiError& error) {
   log::info("create refused", {{"build", target.key}, {"name", name}, {"error", error.message}});
   createErrors_.add(target.key, name, error, clock_.now());
   return Outcome::again(error.message);
 }
 
 std::optional<Outcome> Applier::remove(const Target& target, const lifecycle::Action& action,
-                                       const kube::Resource& resource, CachedKind kind, std::stop_token stop) {
-  const kube::ApiResult<Json> removed = client_.remove(resource, target.ns, action.name, {.uid = action.uid}, stop);
+                                       const kube::Resource& resource, CachedKind kind,
+                                       std::stop_token stop) {
+  const kube::ApiResult<Json> removed =
+      client_.remove(resource, target.ns, action.name, {.uid = action.uid}, stop);
   if (removed) {
-    log::info("deleted", {{"build", target.key}, {"kind", std::string(resource.plural)}, {"name", action.name}});
+    log::info(
+        "deleted",
+        {{"build", target.key}, {"kind", std::string(resource.plural)}, {"name", action.name}});
     gate_.expect(target.key, kind, versionOf(*removed));
     return std::nullopt;
   }

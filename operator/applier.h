@@ -1,4 +1,5 @@
-// The one place that changes the cluster. The order is the crash safety: status (the intent) before creates.
+// The one place that changes the cluster. The order is the crash safety: status (the intent) before
+// creates.
 #pragma once
 
 #include <optional>
@@ -26,31 +27,38 @@ class EventSink {
 /// Thread-safe, as long as no two threads apply to the same build.
 class Applier {
  public:
-  Applier(kube::ApiClient& client, const Clock& clock, WriteGate& gate, CreateErrors& createErrors, EventSink& events)
+  Applier(kube::ApiClient& client, const Clock& clock, WriteGate& gate, CreateErrors& createErrors,
+          EventSink& events)
       : client_(client), clock_(clock), gate_(gate), createErrors_(createErrors), events_(events) {}
 
-  /// `object` is what `build` was parsed from. Done means that everything of the decision happened; a plan whose status
-  /// could not be written did nothing at all.
-  Outcome apply(const Json& object, const api::ImageBuild& build, const lifecycle::Decision& decision,
-                std::stop_token stop);
+  /// `object` is what `build` was parsed from. Done means that everything of the decision happened;
+  /// a plan whose status could not be written did nothing at all.
+  Outcome apply(const Json& object, const api::ImageBuild& build,
+                const lifecycle::Decision& decision, std::stop_token stop);
 
  private:
   struct Target {
     std::string key;
     std::string ns;
   };
-  std::optional<Outcome> confirmAbsent(const Target& target, const std::vector<std::string>& pods, std::stop_token stop);
-  std::optional<Outcome> writeStatus(const Target& target, const Json& object, const api::ImageBuild& build,
+  std::optional<Outcome> confirmAbsent(const Target& target, const std::vector<std::string>& pods,
+                                       std::stop_token stop);
+  std::optional<Outcome> writeStatus(const Target& target, const Json& object,
+                                     const api::ImageBuild& build,
                                      const lifecycle::Decision& decision, std::stop_token stop);
-  std::optional<Outcome> act(const Target& target, const lifecycle::Action& action, std::stop_token stop);
-  std::optional<Outcome> create(const Target& target, const lifecycle::Action& action, const kube::Resource& resource,
-                                CachedKind kind, std::stop_token stop);
-  std::optional<Outcome> adopt(const Target& target, const lifecycle::Action& action, const Json& wanted,
-                               const kube::Resource& resource, CachedKind kind, const kube::ApiError& refused,
-                               std::stop_token stop);
-  std::optional<Outcome> refuse(const Target& target, const std::string& name, const kube::ApiError& error);
-  std::optional<Outcome> remove(const Target& target, const lifecycle::Action& action, const kube::Resource& resource,
-                                CachedKind kind, std::stop_token stop);
+  std::optional<Outcome> act(const Target& target, const lifecycle::Action& action,
+                             std::stop_token stop);
+  std::optional<Outcome> create(const Target& target, const lifecycle::Action& action,
+                                const kube::Resource& resource, CachedKind kind,
+                                std::stop_token stop);
+  std::optional<Outcome> adopt(const Target& target, const lifecycle::Action& action,
+                               const Json& wanted, const kube::Resource& resource, CachedKind kind,
+                               const kube::ApiError& refused, std::stop_token stop);
+  std::optional<Outcome> refuse(const Target& target, const std::string& name,
+                                const kube::ApiError& error);
+  std::optional<Outcome> remove(const Target& target, const lifecycle::Action& action,
+                                const kube::Resource& resource, CachedKind kind,
+                                std::stop_token stop);
 
   kube::ApiClient& client_;
   const Clock& clock_;

@@ -6,8 +6,12 @@ namespace stagewright::op {
 
 void BuildEvents::record(const api::ImageBuild& build, const lifecycle::EventNote& note) {
   const api::Metadata& metadata = build.metadata;
-  const kube::EventTarget target{std::string(api::kApiVersion), std::string(api::kKind), metadata.namespace_,
-                                 metadata.name, metadata.uid, metadata.resourceVersion};
+  const kube::EventTarget target{std::string(api::kApiVersion),
+                                 std::string(api::kKind),
+                                 metadata.namespace_,
+                                 metadata.name,
+                                 metadata.uid,
+                                 metadata.resourceVersion};
   recorder_.record(target, {note.warning ? "Warning" : "Normal", note.reason, note.note}, "Build");
 }
 

@@ -72,7 +72,8 @@ std::string buildKeyOf(const Json& child) {
   return build.empty() ? "" : metadata->value("namespace", "") + "/" + build;
 }
 
-Caches::Caches(kube::ApiClient& client, Clock& clock, const std::string& ns, CacheListener& listener)
+Caches::Caches(kube::ApiClient& client, Clock& clock, const std::string& ns,
+               CacheListener& listener)
     : builds_(client, clock, {.resource = kube::kImageBuilds, .ns = ns},
               [&listener](const kube::Change& change) { listener.onBuild(change); }),
       pods_(client, clock, childOptions(kube::kPods, ns, trimPod),
@@ -101,7 +102,9 @@ bool Caches::areSynced() const { return missing().empty(); }
 
 std::string Caches::missing() const {
   std::string out;
-  const auto check = [&](const char* name, bool synced) { out += synced ? "" : std::string(out.empty() ? "" : ", ") + name; };
+  const auto check = [&](const char* name, bool synced) {
+    out += synced ? "" : std::string(out.empty() ? "" : ", ") + name;
+  };
   check("imagebuilds", builds_.isSynced());
   check("pods", pods_.isSynced());
   check("persistentvolumeclaims", claims_.isSynced());
@@ -111,9 +114,12 @@ std::string Caches::missing() const {
 
 std::string Caches::version(CachedKind kind) const {
   switch (kind) {
-    case CachedKind::kBuild: return builds_.resourceVersion();
-    case CachedKind::kPod: return pods_.resourceVersion();
-    case CachedKind::kClaim: return claims_.resourceVersion();
+    case CachedKind::kBuild:
+      return builds_.resourceVersion();
+    case CachedKind::kPod:
+      return pods_.resourceVersion();
+    case CachedKind::kClaim:
+      return claims_.resourceVersion();
   }
   return "";
 }

@@ -1,4 +1,5 @@
-// What the operator knows of the cluster: one informer per kind, each on its own thread, warm on standbys too.
+// What the operator knows of the cluster: one informer per kind, each on its own thread, warm on
+// standbys too.
 #pragma once
 
 #include <functional>
@@ -52,7 +53,8 @@ class Caches {
   std::vector<std::jthread> threads_;
 };
 
-/// Leaves of a pod what observePod reads: metadata, node, containers' names, images and our run key, status.
+/// Leaves of a pod what observePod reads: metadata, node, containers' names, images and our run
+/// key, status.
 void trimPod(Json& pod);
 
 /// `namespace/name` of the build that a pod or claim is labelled with; empty if none.

@@ -39,7 +39,8 @@ int numberFrom(std::string_view text) {
 std::pair<int, int> majorMinor(std::string_view version) {
   version.remove_prefix(version.starts_with('v') ? 1 : 0);
   const std::size_t dot = version.find('.');
-  return {numberFrom(version), dot == std::string_view::npos ? 0 : numberFrom(version.substr(dot + 1))};
+  return {numberFrom(version),
+          dot == std::string_view::npos ? 0 : numberFrom(version.substr(dot + 1))};
 }
 
 /// `containerd://2.3.7`, `cri-o://1.31.0`.
@@ -60,7 +61,8 @@ void readReady(const Json& status, lifecycle::NodeFacts& facts) {
       continue;
     }
     facts.ready = textAt(condition, "status") == "True";
-    if (const Result<TimePoint> since = parseTime(textAt(condition, "lastTransitionTime")); since && !facts.ready) {
+    if (const Result<TimePoint> since = parseTime(textAt(condition, "lastTransitionTime"));
+        since && !facts.ready) {
       facts.notReadySince = *since;
     }
   }
@@ -97,8 +99,9 @@ NodeKnowledge parseNode(const Json& node) {
     }
   }
   const Json& info = at(status, "nodeInfo");
-  known.imageVolumes = majorMinor(textAt(info, "kubeletVersion")) >= std::pair(1, kImageVolumeMinor) &&
-                       runtimeMountsImages(textAt(info, "containerRuntimeVersion"));
+  known.imageVolumes =
+      majorMinor(textAt(info, "kubeletVersion")) >= std::pair(1, kImageVolumeMinor) &&
+      runtimeMountsImages(textAt(info, "containerRuntimeVersion"));
   return known;
 }
 
@@ -134,7 +137,8 @@ lifecycle::ClusterFacts ClusterFactsBoard::facts() const {
     facts.nodes.push_back(known.facts);
     everywhere = everywhere && known.imageVolumes;
   }
-  facts.imageVolumes = choice_ == ImageVolumes::kOn || (choice_ == ImageVolumes::kAuto && everywhere);
+  facts.imageVolumes =
+      choice_ == ImageVolumes::kOn || (choice_ == ImageVolumes::kAuto && everywhere);
   return facts;
 }
 

@@ -26,13 +26,15 @@ void trimNode(Json& node);
 /// `1`, `36+` of /version as a number; 0 if there is none.
 int parseMinor(const std::string& minor);
 
-/// Image volumes work from Kubernetes 1.36 on, where they are generally available, with containerd 2.1 or CRI-O 1.31.
+/// Image volumes work from Kubernetes 1.36 on, where they are generally available, with
+/// containerd 2.1 or CRI-O 1.31.
 inline constexpr int kImageVolumeMinor = 36;
 
 /// Thread-safe.
 class ClusterFactsBoard {
  public:
-  ClusterFactsBoard(ImageVolumes choice, int serverMinor) : choice_(choice), serverMinor_(serverMinor) {}
+  ClusterFactsBoard(ImageVolumes choice, int serverMinor)
+      : choice_(choice), serverMinor_(serverMinor) {}
 
   /// True if something changed that a build may care about.
   bool update(const std::string& name, const Json* node);

@@ -16,7 +16,8 @@ class CreateErrors {
  public:
   using ByName = std::map<std::string, lifecycle::CreateError>;
 
-  void add(const std::string& key, const std::string& name, const kube::ApiError& error, TimePoint now) {
+  void add(const std::string& key, const std::string& name, const kube::ApiError& error,
+           TimePoint now) {
     auto all = all_.lock();
     lifecycle::CreateError& entry = (*all)[key][name];
     const bool continues = entry.httpStatus != 0;
@@ -30,7 +31,8 @@ class CreateErrors {
   /// A create of that name succeeded.
   void clear(const std::string& key, const std::string& name) {
     auto all = all_.lock();
-    if (const auto it = all->find(key); it != all->end() && it->second.erase(name) > 0 && it->second.empty()) {
+    if (const auto it = all->find(key);
+        it != all->end() && it->second.erase(name) > 0 && it->second.empty()) {
       all->erase(it);
     }
   }

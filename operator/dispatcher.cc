@@ -38,14 +38,17 @@ bool differsForUsers(const Json& before, const Json& after) {
   return false;
 }
 
-std::string phaseOf(const Json* build) { return build == nullptr ? "" : textAt(at(*build, "status"), "phase"); }
+std::string phaseOf(const Json* build) {
+  return build == nullptr ? "" : textAt(at(*build, "status"), "phase");
+}
 
 std::string waitingReasonOf(const Json* build) {
   if (build == nullptr) {
     return "";
   }
   for (const Json& condition : at(at(*build, "status"), "conditions")) {
-    if (textAt(condition, "type") == api::condition::kReady && textAt(condition, "status") == "Unknown") {
+    if (textAt(condition, "type") == api::condition::kReady &&
+        textAt(condition, "status") == "Unknown") {
       return textAt(condition, "reason");
     }
   }
@@ -53,17 +56,21 @@ std::string waitingReasonOf(const Json* build) {
 }
 
 /// Durations that this change completed.
-void measureCompletions(const api::ImageBuildStatus& before, const api::ImageBuildStatus& after, Metrics& metrics) {
-  if (after.run && after.run->completionTime && !(before.run && before.run->id == after.run->id && before.run->completionTime)) {
+void measureCompletions(const api::ImageBuildStatus& before, const api::ImageBuildStatus& after,
+                        Metrics& metrics) {
+  if (after.run && after.run->completionTime &&
+      !(before.run && before.run->id == after.run->id && before.run->completionTime)) {
     metrics.onBuildFinished(after.phase, static_cast<double>(after.run->durationSeconds));
   }
   for (const api::StageStatus& stage : after.stages) {
     if (!stage.completionTime || !stage.startTime) {
       continue;
     }
-    const bool known = std::any_of(before.stages.begin(), before.stages.end(), [&](const api::StageStatus& old) {
-      return old.index == stage.index && old.attempt == stage.attempt && old.pod == stage.pod && old.completionTime;
-    });
+    const bool known =
+        std::any_of(before.stages.begin(), before.stages.end(), [&](const api::StageStatus& old) {
+          return old.index == stage.index && old.attempt == stage.attempt && old.pod == stage.pod &&
+                 old.completionTime;
+        });
     if (!known) {
       const std::chrono::duration<double> took = *stage.completionTime - *stage.startTime;
       metrics.onStageFinished(api::attemptStateName(stage.state), took.count());
@@ -74,7 +81,8 @@ void measureCompletions(const api::ImageBuildStatus& before, const api::ImageBui
 }  // namespace
 
 void Dispatcher::onBuild(const kube::Change& change) {
-  const bool look = change.before == nullptr || change.after == nullptr || differsForUsers(*change.before, *change.after);
+  const bool look = change.before == nullptr || change.after == nullptr ||
+                    differsForUsers(*change.before, *change.after);
   if (look) {
     queue_.add(change.key, change.initial ? kInitialPriority : kNormalPriority);
   }
@@ -124,10 +132,12 @@ void Dispatcher::measurePod(const kube::Change& change) {
   }
   const auto before = lifecycle::observePod(*change.before);
   const auto after = lifecycle::observePod(*change.after);
-  if (!before || !after || before->container.startedAt || !after->container.startedAt || !after->creationTimestamp) {
+  if (!before || !after || before->container.startedAt || !after->container.startedAt ||
+      !after->creationTimestamp) {
     return;
   }
-  const std::chrono::duration<double> took = *after->container.startedAt - *after->creationTimestamp;
+  const std::chrono::duration<double> took =
+      *after->container.startedAt - *after->creationTimestamp;
   metrics_.onPodStarted(took.count());
 }
 

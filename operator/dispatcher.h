@@ -1,5 +1,5 @@
-// From changes in the caches to keys in the queue, and to the domain metrics. Which change it was decides only whether
-// somebody looks; what to do is decided from the whole state.
+// From changes in the caches to keys in the queue, and to the domain metrics. Which change it was
+// decides only whether somebody looks; what to do is decided from the whole state.
 #pragma once
 
 #include <atomic>

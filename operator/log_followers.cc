@@ -10,21 +10,23 @@ namespace stagewright::op {
 
 namespace {
 
-constexpr std::size_t kMaxLine = 256 << 10;        // a plan frame has at most 128 KiB
+constexpr std::size_t kMaxLine = 256 << 10;  // a plan frame has at most 128 KiB
 constexpr std::size_t kMaxLog = std::size_t{1} << 30;
 constexpr std::size_t kMaxWaiting = 8 << 20;
-constexpr std::chrono::seconds kFairTurn{5};       // before a follower may be asked to give way
+constexpr std::chrono::seconds kFairTurn{5};  // before a follower may be asked to give way
 constexpr Millis kShortPause{300};
 constexpr Millis kLongPause{5'000};
-constexpr Millis kEndPatience{10'000};             // a followed log usually ends because its container did
+constexpr Millis kEndPatience{10'000};  // a followed log usually ends because its container did
 
 bool containerEnded(const lifecycle::ObservedPod& pod) {
-  return pod.isTerminal() || pod.container.state == lifecycle::ObservedContainer::State::kTerminated;
+  return pod.isTerminal() ||
+         pod.container.state == lifecycle::ObservedContainer::State::kTerminated;
 }
 
 /// How much is known; folding a new fact makes it grow.
 int weight(const lifecycle::LogFacts& facts) {
-  return (facts.plan ? 1 : 0) + (facts.pushChecked ? 1 : 0) + (facts.image ? 1 : 0) + (facts.failure ? 1 : 0);
+  return (facts.plan ? 1 : 0) + (facts.pushChecked ? 1 : 0) + (facts.image ? 1 : 0) +
+         (facts.failure ? 1 : 0);
 }
 
 kube::LogOptions logOptions(const lifecycle::ObservedPod& pod) {
@@ -41,7 +43,8 @@ kube::LogOptions logOptions(const lifecycle::ObservedPod& pod) {
 
 }  // namespace
 
-LogFollowers::LogFollowers(kube::ApiClient& client, Clock& clock, std::size_t maxThreads, OnFact onFact)
+LogFollowers::LogFollowers(kube::ApiClient& client, Clock& clock, std::size_t maxThreads,
+                           OnFact onFact)
     : client_(client), clock_(clock), maxThreads_(maxThreads), onFact_(std::move(onFact)) {}
 
 LogFollowers::~LogFollowers() {
@@ -94,8 +97,8 @@ void LogFollowers::follow(const std::string& key, const std::string& ns,
   changed_.notify_all();
 }
 
-std::map<std::string, lifecycle::LogFacts> LogFollowers::facts(const std::string& key,
-                                                               const std::vector<lifecycle::ObservedPod>& existing) {
+std::map<std::string, lifecycle::LogFacts> LogFollowers::facts(
+    const std::string& key, const std::vector<lifecycle::ObservedPod>& existing) {
   std::map<std::string, lifecycle::LogFacts> out;
   auto state = state_.lock();
   const auto uids = state->uidsOfKey.find(key);
@@ -199,7 +202,8 @@ void LogFollowers::takeTurn(Target& target, std::stop_token turn) {
       pause = kShortPause;
       continue;
     }
-    // A container that is about to start answers 400; a pod that is gone answers 404 until the caches know.
+    // A container that is about to start answers 400; a pod that is gone answers 404 until the
+    // caches know.
     clock_.sleepFor(pause, turn);
     pause = std::min(pause * 2, kLongPause);
   }
@@ -221,7 +225,8 @@ void LogFollowers::foldLine(Target& target, std::string_view line) {
   const int before = weight(grown);
   const Status folded = lifecycle::foldLogLine(grown, target.pod, line);
   if (!folded) {
-    log::warn("a sealed frame cannot be read", {{"pod", target.pod.name}, {"error", folded.error().message}});
+    log::warn("a sealed frame cannot be read",
+              {{"pod", target.pod.name}, {"error", folded.error().message}});
   }
   if (weight(grown) > before) {
     setFacts(target, [&](lifecycle::LogFacts& facts) { facts = std::move(grown); });
@@ -233,7 +238,8 @@ lifecycle::LogFacts LogFollowers::factsOf(const Target& target) {
   return target.facts;
 }
 
-void LogFollowers::setFacts(Target& target, const std::function<void(lifecycle::LogFacts&)>& change) {
+void LogFollowers::setFacts(Target& target,
+                            const std::function<void(lifecycle::LogFacts&)>& change) {
   {
     auto state = state_.lock();
     change(target.facts);

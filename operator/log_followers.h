@@ -1,8 +1,9 @@
 // Follows the logs of prepare and publish pods for the sealed frames in them.
 //
-// A log that broke off is read again from its start, and once more after its container has ended: folding a line twice is
-// harmless. There are at most `maxThreads` connections; when more logs wait, the one that was followed the longest gives
-// way and comes again, so that a hundred publish pods that wait for their stages cannot hide one plan.
+// A log that broke off is read again from its start, and once more after its container has ended:
+// folding a line twice is harmless. There are at most `maxThreads` connections; when more logs
+// wait, the one that was followed the longest gives way and comes again, so that a hundred publish
+// pods that wait for their stages cannot hide one plan.
 #pragma once
 
 #include <condition_variable>
@@ -30,12 +31,13 @@ class LogFollowers {
   LogFollowers(kube::ApiClient& client, Clock& clock, std::size_t maxThreads, OnFact onFact);
   ~LogFollowers();
 
-  /// Follows exactly these pods of the build `key` from now on. Each with what is known of it now, which tells when its
-  /// container has ended.
-  void follow(const std::string& key, const std::string& ns, const std::vector<lifecycle::ObservedPod>& pods);
+  /// Follows exactly these pods of the build `key` from now on. Each with what is known of it now,
+  /// which tells when its container has ended.
+  void follow(const std::string& key, const std::string& ns,
+              const std::vector<lifecycle::ObservedPod>& pods);
   /// What is known by pod name; facts of other pods of the build are forgotten.
-  std::map<std::string, lifecycle::LogFacts> facts(const std::string& key,
-                                                   const std::vector<lifecycle::ObservedPod>& existing);
+  std::map<std::string, lifecycle::LogFacts> facts(
+      const std::string& key, const std::vector<lifecycle::ObservedPod>& existing);
   /// The build is gone.
   void forget(const std::string& key);
 
@@ -49,8 +51,8 @@ class LogFollowers {
     bool wanted = true;
     bool queued = false;
     bool followed = false;
-    bool ended = false;             ///< the container, as far as is known
-    std::stop_source turn;          ///< ends the present turn
+    bool ended = false;     ///< the container, as far as is known
+    std::stop_source turn;  ///< ends the present turn
     SteadyPoint turnStarted{};
   };
   struct State {

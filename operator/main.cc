@@ -53,7 +53,8 @@ std::string hostOf(const std::string& server) {
   return server.substr(start, server.find('/', start) - start);
 }
 
-kube::LeaseOptions leaseOptions(const Options& o, const std::string& ownNamespace, const std::string& identity) {
+kube::LeaseOptions leaseOptions(const Options& o, const std::string& ownNamespace,
+                                const std::string& identity) {
   return {.ns = o.leaseNamespace.empty() ? ownNamespace : o.leaseNamespace,
           .name = o.leaseName,
           .identity = identity,
@@ -68,14 +69,17 @@ lifecycle::Settings settingsOf(const Options& o) {
   return settings;
 }
 
-/// Everything that lives as long as the process, in the order in which one part needs the one before.
+/// Everything that lives as long as the process, in the order in which one part needs the one
+/// before.
 struct Operator {
-  Operator(const Options& o, kube::ClusterConfig config, int serverMinor, kube::ApiTransport& transport_)
+  Operator(const Options& o, kube::ClusterConfig config, int serverMinor,
+           kube::ApiTransport& transport_)
       : options(o),
         identity(hostName() + "_" + toHex(randomBytes(8))),
         lease(leaseOptions(o, config.defaultNamespace, identity)),
         transport(transport_, clock,
-                  [this, host = hostOf(config.server)](const std::string& method, int status, Millis took) {
+                  [this, host = hostOf(config.server)](const std::string& method, int status,
+                                                       Millis took) {
                     metrics.onRequest(method, status, host, took);
                   }),
         client(transport, clock),
@@ -90,12 +94,17 @@ struct Operator {
         events(recorder),
         applier(client, clock, gate, createErrors, events),
         followers(client, clock, kMaxFollowers, [this](const std::string& key) { queue.add(key); }),
-        reconciler({client, clock, caches.builds(), caches.pods(), caches.claims(), cluster, gate, createErrors, followers,
-                    applier, settingsOf(o)}),
-        workers(queue, clock,
-                [this](const std::string& key, std::stop_token stop) { return reconciler.reconcile(key, stop); }, metrics),
+        reconciler({client, clock, caches.builds(), caches.pods(), caches.claims(), cluster, gate,
+                    createErrors, followers, applier, settingsOf(o)}),
+        workers(
+            queue, clock,
+            [this](const std::string& key, std::stop_token stop) {
+              return reconciler.reconcile(key, stop);
+            },
+            metrics),
         elector(leaseClient, clock, lease) {
-    dispatcher.setBuildsOnNode([this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
+    dispatcher.setBuildsOnNode(
+        [this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
     metrics.setWorkers(o.workers);
     metrics.setLeader(o.leaseName, false);
   }
@@ -133,12 +142,15 @@ ProbeSources probesOf(Operator& op) {
   };
   sources.notHealthy = [&op] {
     const std::optional<Millis> age = op.elector.sinceRenewal();
-    return age && *age > op.lease.duration + kStaleLease ? std::string("the lease was not renewed for too long") : "";
+    return age && *age > op.lease.duration + kStaleLease
+               ? std::string("the lease was not renewed for too long")
+               : "";
   };
   return sources;
 }
 
-/// Waits for the first lists. False: stopped, or it takes too long, which only a restart or an administrator can mend.
+/// Waits for the first lists. False: stopped, or it takes too long, which only a restart or an
+/// administrator can mend.
 bool waitForCaches(Operator& op, std::stop_token stop) {
   const SteadyPoint deadline = op.clock.steadyNow() + kSyncPatience;
   while (!op.caches.areSynced()) {
@@ -161,7 +173,8 @@ bool waitForCaches(Operator& op, std::stop_token stop) {
 ///  1. the queue gives out no more keys;
 ///  2. running reconciles finish (at most 30 s), for a half-applied plan is legal but a nuisance;
 ///  3. only now the lease is given away: from here on another may write;
-///  4. followers, events, caches, probes end with their destructors, in reverse order of construction.
+///  4. followers, events, caches, probes end with their destructors, in reverse order of
+///  construction.
 int work(Operator& op, std::stop_token stop) {
   op.dispatcher.setLeading(true);
   op.metrics.setLeader(op.options.leaseName, true);
@@ -175,7 +188,8 @@ int work(Operator& op, std::stop_token stop) {
   }
   op.metrics.setLeader(op.options.leaseName, false);
   if (!kept) {
-    // Another leads by now: what is in flight must not go on, and a drain would only prolong the overlap.
+    // Another leads by now: what is in flight must not go on, and a drain would only prolong the
+    // overlap.
     log::error("lease lost, exiting", {{"identity", op.identity}});
     std::_Exit(kExitLeaseLost);
   }
@@ -270,7 +284,8 @@ sigset_t stopSignals() {
 int main(int argc, char** argv) {
   using namespace stagewright;
   const sigset_t signals = op::stopSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before the library's pool, whose threads inherit it
+  pthread_sigmask(SIG_BLOCK, &signals,
+                  nullptr);  // before the library's pool, whose threads inherit it
   kube::initializeApiProcess();
   const op::ParsedOptions parsed = op::parseOptions(argc, argv);
   if (parsed.exitCode) {

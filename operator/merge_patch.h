@@ -5,7 +5,8 @@
 
 namespace stagewright::op {
 
-/// What is gone becomes null, arrays are replaced whole. Empty object: nothing differs. REQUIRES: `to` holds no nulls.
+/// What is gone becomes null, arrays are replaced whole. Empty object: nothing differs. REQUIRES:
+/// `to` holds no nulls.
 Json makeMergePatch(const Json& from, const Json& to);
 
 }  // namespace stagewright::op

@@ -9,7 +9,8 @@
 
 namespace stagewright::op {
 
-/// Thread-safe if `onRequest` is. A stream is counted when it ends, without a time: its length says nothing.
+/// Thread-safe if `onRequest` is. A stream is counted when it ends, without a time: its length says
+/// nothing.
 class MeteredTransport final : public kube::ApiTransport {
  public:
   /// `status` 0: no answer. `took` 0 for streams.
@@ -24,7 +25,8 @@ class MeteredTransport final : public kube::ApiTransport {
     onRequest_(request.method, response ? response->status : 0, took);
     return response;
   }
-  Result<kube::ApiResponse> stream(const kube::ApiRequest& request, const kube::StreamLimits& limits,
+  Result<kube::ApiResponse> stream(const kube::ApiRequest& request,
+                                   const kube::StreamLimits& limits,
                                    const kube::LineHandler& onLine, std::stop_token stop) override {
     Result<kube::ApiResponse> response = next_.stream(request, limits, onLine, stop);
     onRequest_(request.method, response ? response->status : 0, Millis(0));

@@ -29,10 +29,14 @@ Labels with(Labels labels, const std::string& key, const std::string& value) {
 
 const char* resultOf(const Outcome& outcome) {
   switch (outcome.kind) {
-    case Outcome::Kind::kDone: return outcome.after ? "requeue_after" : "success";
-    case Outcome::Kind::kWaiting: return "requeue_after";
-    case Outcome::Kind::kAgain: return "requeue";
-    default: return "error";
+    case Outcome::Kind::kDone:
+      return outcome.after ? "requeue_after" : "success";
+    case Outcome::Kind::kWaiting:
+      return "requeue_after";
+    case Outcome::Kind::kAgain:
+      return "requeue";
+    default:
+      return "error";
   }
 }
 
@@ -57,68 +61,84 @@ struct Metrics::Registry {
   prometheus::Gauge& gauge(const char* name, const char* help, const Labels& labels) {
     return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
   }
-  prometheus::Histogram& histogram(const char* name, const char* help, const Labels& labels, const Buckets& buckets) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels, buckets);
+  prometheus::Histogram& histogram(const char* name, const char* help, const Labels& labels,
+                                   const Buckets& buckets) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels,
+                                                                                     buckets);
   }
   std::map<std::string, prometheus::Counter*> reconciles =
-      each({"success", "error", "requeue", "requeue_after"}, [this](const std::string& result) -> prometheus::Counter& {
-        return counter("controller_runtime_reconcile_total", "Reconciles by result.", with(kController, "result", result));
-      });
+      each({"success", "error", "requeue", "requeue_after"},
+           [this](const std::string& result) -> prometheus::Counter& {
+             return counter("controller_runtime_reconcile_total", "Reconciles by result.",
+                            with(kController, "result", result));
+           });
   prometheus::Counter& reconcileErrors =
       counter("controller_runtime_reconcile_errors_total", "Reconciles that failed.", kController);
-  prometheus::Counter& terminalErrors = counter("controller_runtime_terminal_reconcile_errors_total",
-                                                "Reconciles that failed for good.", kController);
-  prometheus::Counter& panics =
-      counter("controller_runtime_reconcile_panics_total", "Exceptions caught in reconciles.", kController);
-  prometheus::Histogram& reconcileTime =
-      histogram("controller_runtime_reconcile_time_seconds", "Length of reconciles.", kController, kShort);
+  prometheus::Counter& terminalErrors =
+      counter("controller_runtime_terminal_reconcile_errors_total",
+              "Reconciles that failed for good.", kController);
+  prometheus::Counter& panics = counter("controller_runtime_reconcile_panics_total",
+                                        "Exceptions caught in reconciles.", kController);
+  prometheus::Histogram& reconcileTime = histogram("controller_runtime_reconcile_time_seconds",
+                                                   "Length of reconciles.", kController, kShort);
   prometheus::Gauge& maxWorkers =
       gauge("controller_runtime_max_concurrent_reconciles", "Workers.", kController);
-  prometheus::Gauge& activeWorkers = gauge("controller_runtime_active_workers", "Workers that are busy.", kController);
+  prometheus::Gauge& activeWorkers =
+      gauge("controller_runtime_active_workers", "Workers that are busy.", kController);
 
   prometheus::Gauge& depth = gauge("workqueue_depth", "Keys that wait.", kQueue);
   prometheus::Counter& adds = counter("workqueue_adds_total", "Adds to the queue.", kQueue);
-  prometheus::Counter& retries = counter("workqueue_retries_total", "Adds after a failure.", kQueue);
+  prometheus::Counter& retries =
+      counter("workqueue_retries_total", "Adds after a failure.", kQueue);
   prometheus::Histogram& queueTime =
       histogram("workqueue_queue_duration_seconds", "Time in the queue.", kQueue, kShort);
-  prometheus::Histogram& workTime = histogram("workqueue_work_duration_seconds", "Time of work on a key.", kQueue, kShort);
+  prometheus::Histogram& workTime =
+      histogram("workqueue_work_duration_seconds", "Time of work on a key.", kQueue, kShort);
   prometheus::Gauge& unfinishedWork =
       gauge("workqueue_unfinished_work_seconds", "Sum of the time of unfinished work.", kQueue);
-  prometheus::Gauge& longestWork =
-      gauge("workqueue_longest_running_processor_seconds", "Time of the longest unfinished work.", kQueue);
+  prometheus::Gauge& longestWork = gauge("workqueue_longest_running_processor_seconds",
+                                         "Time of the longest unfinished work.", kQueue);
 
   prometheus::Family<prometheus::Counter>& requests = prometheus::BuildCounter()
                                                           .Name("rest_client_requests_total")
                                                           .Help("Requests to the API server.")
                                                           .Register(registry);
-  prometheus::Family<prometheus::Histogram>& requestTime = prometheus::BuildHistogram()
-                                                               .Name("rest_client_request_duration_seconds")
-                                                               .Help("Length of requests to the API server.")
-                                                               .Register(registry);
+  prometheus::Family<prometheus::Histogram>& requestTime =
+      prometheus::BuildHistogram()
+          .Name("rest_client_request_duration_seconds")
+          .Help("Length of requests to the API server.")
+          .Register(registry);
   prometheus::Family<prometheus::Gauge>& leader = prometheus::BuildGauge()
                                                       .Name("leader_election_master_status")
                                                       .Help("1 while this process leads.")
                                                       .Register(registry);
 
   std::map<std::string, prometheus::Gauge*> builds =
-      each({"Queued", "Preparing", "Building", "Publishing", "Succeeded", "Failed", "Cancelled", "Suspended"},
+      each({"Queued", "Preparing", "Building", "Publishing", "Succeeded", "Failed", "Cancelled",
+            "Suspended"},
            [this](const std::string& phase) -> prometheus::Gauge& {
              return gauge("stagewright_builds", "ImageBuilds by phase.", {{"phase", phase}});
            });
   std::map<std::string, prometheus::Gauge*> throttled = {
-      {"QuotaExceeded", &gauge("stagewright_throttled_by_quota", "Builds that wait for quota.", {})},
-      {"Unschedulable", &gauge("stagewright_throttled_by_node", "Builds that wait for a node.", {})},
+      {"QuotaExceeded",
+       &gauge("stagewright_throttled_by_quota", "Builds that wait for quota.", {})},
+      {"Unschedulable",
+       &gauge("stagewright_throttled_by_node", "Builds that wait for a node.", {})},
       {"Queued", &gauge("stagewright_throttled_by_queue", "Builds that wait for their turn.", {})}};
   std::map<std::string, prometheus::Histogram*> buildTime =
-      each({"Succeeded", "Failed", "Cancelled"}, [this](const std::string& result) -> prometheus::Histogram& {
-        return histogram("stagewright_build_duration_seconds", "Length of runs.", {{"result", result}}, kLong);
-      });
+      each({"Succeeded", "Failed", "Cancelled"},
+           [this](const std::string& result) -> prometheus::Histogram& {
+             return histogram("stagewright_build_duration_seconds", "Length of runs.",
+                              {{"result", result}}, kLong);
+           });
   std::map<std::string, prometheus::Histogram*> stageTime =
       each({"Succeeded", "Failed"}, [this](const std::string& result) -> prometheus::Histogram& {
-        return histogram("stagewright_stage_duration_seconds", "Length of stages.", {{"result", result}}, kLong);
+        return histogram("stagewright_stage_duration_seconds", "Length of stages.",
+                         {{"result", result}}, kLong);
       });
   prometheus::Histogram& podLatency =
-      histogram("stagewright_pod_latency_seconds", "From a pod's creation to its container running.", {}, kShort);
+      histogram("stagewright_pod_latency_seconds",
+                "From a pod's creation to its container running.", {}, kShort);
 };
 
 Metrics::Metrics() : r_(std::make_unique<Registry>()) {}
@@ -138,8 +158,10 @@ void Metrics::setLeader(std::string_view lease, bool leads) {
 
 void Metrics::onRequest(std::string_view method, int status, std::string_view host, Millis took) {
   const std::string code = status == 0 ? "<error>" : std::to_string(status);
-  r_->requests.Add({{"code", code}, {"method", std::string(method)}, {"host", std::string(host)}}).Increment();
-  r_->requestTime.Add({{"verb", std::string(method)}, {"host", std::string(host)}}, kShort).Observe(seconds(took));
+  r_->requests.Add({{"code", code}, {"method", std::string(method)}, {"host", std::string(host)}})
+      .Increment();
+  r_->requestTime.Add({{"verb", std::string(method)}, {"host", std::string(host)}}, kShort)
+      .Observe(seconds(took));
 }
 
 void Metrics::onAdd() { r_->adds.Increment(); }
@@ -162,7 +184,8 @@ void Metrics::onReconciled(const Outcome& outcome, Millis took) {
 }
 
 namespace {
-void move(const std::map<std::string, prometheus::Gauge*>& gauges, const std::string& from, const std::string& to) {
+void move(const std::map<std::string, prometheus::Gauge*>& gauges, const std::string& from,
+          const std::string& to) {
   if (const auto it = gauges.find(from); it != gauges.end()) {
     it->second->Decrement();
   }
@@ -171,19 +194,26 @@ void move(const std::map<std::string, prometheus::Gauge*>& gauges, const std::st
   }
 }
 
-void observe(const std::map<std::string, prometheus::Histogram*>& histograms, std::string_view result, double value) {
+void observe(const std::map<std::string, prometheus::Histogram*>& histograms,
+             std::string_view result, double value) {
   if (const auto it = histograms.find(std::string(result)); it != histograms.end()) {
     it->second->Observe(value);
   }
 }
 }  // namespace
 
-void Metrics::moveBuild(const std::string& fromPhase, const std::string& toPhase) { move(r_->builds, fromPhase, toPhase); }
+void Metrics::moveBuild(const std::string& fromPhase, const std::string& toPhase) {
+  move(r_->builds, fromPhase, toPhase);
+}
 void Metrics::moveThrottled(const std::string& fromReason, const std::string& toReason) {
   move(r_->throttled, fromReason, toReason);
 }
-void Metrics::onBuildFinished(std::string_view result, double value) { observe(r_->buildTime, result, value); }
-void Metrics::onStageFinished(std::string_view result, double value) { observe(r_->stageTime, result, value); }
+void Metrics::onBuildFinished(std::string_view result, double value) {
+  observe(r_->buildTime, result, value);
+}
+void Metrics::onStageFinished(std::string_view result, double value) {
+  observe(r_->stageTime, result, value);
+}
 void Metrics::onPodStarted(double value) { r_->podLatency.Observe(value); }
 
 }  // namespace stagewright::op

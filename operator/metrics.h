@@ -1,4 +1,5 @@
-// Everything on /metrics, under the names that dashboards of controllers know (controllers.md items 30 and 31).
+// Everything on /metrics, under the names that dashboards of controllers know (controllers.md items
+// 30 and 31).
 #pragma once
 
 #include <memory>
@@ -37,7 +38,8 @@ class Metrics final : public QueueObserver, public ReconcileObserver {
   void onReconciled(const Outcome& outcome, Millis took) override;
   void onException() override;
 
-  // Builds. Phases and reasons outside of the fixed lists of api.md are not counted: labels stay bounded.
+  // Builds. Phases and reasons outside of the fixed lists of api.md are not counted: labels stay
+  // bounded.
   void moveBuild(const std::string& fromPhase, const std::string& toPhase);
   void moveThrottled(const std::string& fromReason, const std::string& toReason);
   void onBuildFinished(std::string_view result, double seconds);

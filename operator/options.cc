@@ -8,7 +8,8 @@ namespace stagewright::op {
 namespace {
 
 constexpr const char* kFooter =
-    "Exit codes: 0 stopped by a signal, 1 could not start or the caches did not sync, 2 wrong flags,\n"
+    "Exit codes: 0 stopped by a signal, 1 could not start or the caches did not sync, 2 wrong "
+    "flags,\n"
     "3 the lease was lost (another replica leads now).";
 
 const std::map<std::string, log::Level> kLevels = {{"debug", log::Level::kDebug},
@@ -29,8 +30,9 @@ struct RawOptions {
 };
 
 void addClusterFlags(CLI::App& app, Options& o) {
-  app.add_option("--kubeconfig", o.kubeconfig,
-                 "kubeconfig file; default: $KUBECONFIG, the pod's service account, ~/.kube/config");
+  app.add_option(
+      "--kubeconfig", o.kubeconfig,
+      "kubeconfig file; default: $KUBECONFIG, the pod's service account, ~/.kube/config");
   app.add_option("--context", o.context, "context of the kubeconfig; default: its current one");
   app.add_option("--namespace", o.namespace_, "the only namespace to work in; default: all")
       ->envname("STAGEWRIGHT_NAMESPACE");
@@ -41,7 +43,8 @@ void addClusterFlags(CLI::App& app, Options& o) {
 }
 
 void addPodFlags(CLI::App& app, Options& o, RawOptions& raw) {
-  app.add_option("--builder-image", o.pods.builderImage, "image with stagewright-builder and stagewright-stage")
+  app.add_option("--builder-image", o.pods.builderImage,
+                 "image with stagewright-builder and stagewright-stage")
       ->envname("STAGEWRIGHT_BUILDER_IMAGE")
       ->required();
   app.add_option("--empty-image", o.pods.emptyImage, "empty image in which FROM scratch runs")
@@ -54,7 +57,8 @@ void addPodFlags(CLI::App& app, Options& o, RawOptions& raw) {
   app.add_option("--workspace-size", o.pods.workspaceSize, "of claims whose build sets none")
       ->envname("STAGEWRIGHT_WORKSPACE_SIZE")
       ->capture_default_str();
-  app.add_option("--storage-class", o.pods.storageClassName, "of claims whose build sets none; default: the cluster's")
+  app.add_option("--storage-class", o.pods.storageClassName,
+                 "of claims whose build sets none; default: the cluster's")
       ->envname("STAGEWRIGHT_STORAGE_CLASS");
   app.add_option("--image-volumes", raw.imageVolumes, "inject the executor as an image volume")
       ->envname("STAGEWRIGHT_IMAGE_VOLUMES")
@@ -72,7 +76,8 @@ void addServiceFlags(CLI::App& app, Options& o, RawOptions& raw) {
   app.add_option("--lease-duration", raw.leaseDuration, "after which a silent leader is replaced")
       ->envname("STAGEWRIGHT_LEASE_DURATION")
       ->capture_default_str();
-  app.add_option("--lease-renew-deadline", raw.renewDeadline, "after which a leader that cannot renew gives up")
+  app.add_option("--lease-renew-deadline", raw.renewDeadline,
+                 "after which a leader that cannot renew gives up")
       ->envname("STAGEWRIGHT_LEASE_RENEW_DEADLINE")
       ->capture_default_str();
   app.add_option("--lease-retry-period", raw.retryPeriod, "between two tries")
@@ -80,7 +85,9 @@ void addServiceFlags(CLI::App& app, Options& o, RawOptions& raw) {
       ->capture_default_str();
   app.add_option("--lease-namespace", o.leaseNamespace, "default: the operator's own")
       ->envname("STAGEWRIGHT_LEASE_NAMESPACE");
-  app.add_option("--lease-name", o.leaseName)->envname("STAGEWRIGHT_LEASE_NAME")->capture_default_str();
+  app.add_option("--lease-name", o.leaseName)
+      ->envname("STAGEWRIGHT_LEASE_NAME")
+      ->capture_default_str();
   app.add_option("--log-level", raw.logLevel, "lines below it are dropped")
       ->envname("STAGEWRIGHT_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
@@ -99,9 +106,10 @@ Millis durationOf(const std::string& flag, const std::string& text) {
 void readBind(const std::string& text, Options& o) {
   const std::size_t colon = text.rfind(':');
   const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
-  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos ||
-      std::stoi(port) > 65535) {
-    throw CLI::ValidationError("--metrics-bind", "expected host:port, got " + stagewright::quoted(text));
+  if (port.empty() || port.size() > 5 ||
+      port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535) {
+    throw CLI::ValidationError("--metrics-bind",
+                               "expected host:port, got " + stagewright::quoted(text));
   }
   std::string host = text.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {

@@ -14,9 +14,9 @@ namespace stagewright::op {
 enum class ImageVolumes { kAuto, kOn, kOff };
 
 struct Options {
-  std::string kubeconfig;                 ///< empty: $KUBECONFIG, the pod's service account, ~/.kube/config
+  std::string kubeconfig;  ///< empty: $KUBECONFIG, the pod's service account, ~/.kube/config
   std::string context;
-  std::string namespace_;                 ///< empty: all namespaces
+  std::string namespace_;  ///< empty: all namespaces
   int workers = 4;
   std::string metricsAddress = "::";
   int metricsPort = 8080;
@@ -24,14 +24,15 @@ struct Options {
   Millis leaseDuration{15'000};
   Millis renewDeadline{10'000};
   Millis retryPeriod{2'000};
-  std::string leaseNamespace;             ///< empty: our own
+  std::string leaseNamespace;  ///< empty: our own
   std::string leaseName = "stagewright-operator";
   ImageVolumes imageVolumes = ImageVolumes::kAuto;
   log::Level logLevel = log::Level::kInfo;
   pods::PodSettings pods;
 };
 
-/// What main does instead of running, if anything: --help, --version and wrong flags have printed their text already.
+/// What main does instead of running, if anything: --help, --version and wrong flags have printed
+/// their text already.
 struct ParsedOptions {
   Options options;
   std::optional<int> exitCode;

@@ -30,13 +30,15 @@ http::ServerResponse answerProbe(const ProbeSources& sources, const http::Server
   return response;
 }
 
-Result<std::unique_ptr<http::Server>> startProbes(const std::string& address, int port, ProbeSources sources) {
+Result<std::unique_ptr<http::Server>> startProbes(const std::string& address, int port,
+                                                  ProbeSources sources) {
   http::ServerOptions options;
   options.address = address;
   options.port = static_cast<std::uint16_t>(port);
-  return http::Server::start(options, [sources = std::move(sources)](const http::ServerRequest& request) {
-    return answerProbe(sources, request);
-  });
+  return http::Server::start(options,
+                             [sources = std::move(sources)](const http::ServerRequest& request) {
+                               return answerProbe(sources, request);
+                             });
 }
 
 }  // namespace stagewright::op

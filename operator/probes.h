@@ -10,7 +10,8 @@
 
 namespace stagewright::op {
 
-/// What the probes ask. Each gives the reason against, empty for "yes". Called on the server's thread.
+/// What the probes ask. Each gives the reason against, empty for "yes". Called on the server's
+/// thread.
 struct ProbeSources {
   std::function<std::string()> notHealthy;
   std::function<std::string()> notReady;
@@ -19,6 +20,7 @@ struct ProbeSources {
 
 http::ServerResponse answerProbe(const ProbeSources& sources, const http::ServerRequest& request);
 
-Result<std::unique_ptr<http::Server>> startProbes(const std::string& address, int port, ProbeSources sources);
+Result<std::unique_ptr<http::Server>> startProbes(const std::string& address, int port,
+                                                  ProbeSources sources);
 
 }  // namespace stagewright::op

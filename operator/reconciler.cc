@@ -9,8 +9,6 @@
 namespace stagewright::op {
 
 namespace {
-/// How soon to look whether the caches have seen our last write: they are some milliseconds behind.
-constexpr Millis kGatePoll{20};
 constexpr std::size_t kRunKeyBytes = 32;
 }  // namespace
 
@@ -20,8 +18,8 @@ Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
     forget(key);
     return Outcome::done();
   }
-  if (!p_.gate.isOpen(key)) {
-    return Outcome::waiting(kGatePoll);
+  if (const std::optional<Millis> pause = p_.gate.wait(key)) {
+    return Outcome::waiting(*pause);
   }
   const Result<api::ImageBuild> build = api::parseImageBuild(*object);
   if (!build) {
@@ -59,7 +57,8 @@ Result<lifecycle::World> Reconciler::observe(const std::string& key, const api::
   return world;
 }
 
-std::vector<lifecycle::ObservedPod> Reconciler::podsOf(const std::string& key, const api::ImageBuild& build) {
+std::vector<lifecycle::ObservedPod> Reconciler::podsOf(const std::string& key,
+                                                       const api::ImageBuild& build) {
   std::vector<lifecycle::ObservedPod> out;
   for (const Json& object : p_.pods.inGroup(key)) {
     Result<lifecycle::ObservedPod> pod = lifecycle::observePod(object);
@@ -72,7 +71,8 @@ std::vector<lifecycle::ObservedPod> Reconciler::podsOf(const std::string& key, c
 
 /// A claim that the user named carries no label of ours: it is read when it is needed.
 Result<std::vector<lifecycle::ObservedClaim>> Reconciler::claimsOf(const std::string& key,
-                                                                   const api::ImageBuild& build, std::stop_token stop) {
+                                                                   const api::ImageBuild& build,
+                                                                   std::stop_token stop) {
   std::vector<lifecycle::ObservedClaim> out;
   for (const Json& object : p_.claims.inGroup(key)) {
     Result<lifecycle::ObservedClaim> claim = lifecycle::observeClaim(object);
@@ -85,10 +85,12 @@ Result<std::vector<lifecycle::ObservedClaim>> Reconciler::claimsOf(const std::st
   if (named.empty() || !working) {
     return out;
   }
-  const kube::ApiResult<Json> object = p_.client.get(kube::kClaims, build.metadata.namespace_, named, stop);
+  const kube::ApiResult<Json> object =
+      p_.client.get(kube::kClaims, build.metadata.namespace_, named, stop);
   if (!object) {
-    return object.error().code == Code::kNotFound ? Result<std::vector<lifecycle::ObservedClaim>>(std::move(out))
-                                                  : Error(object.error());
+    return object.error().code == Code::kNotFound
+               ? Result<std::vector<lifecycle::ObservedClaim>>(std::move(out))
+               : Error(object.error());
   }
   if (Result<lifecycle::ObservedClaim> claim = lifecycle::observeClaim(*object)) {
     out.push_back(std::move(*claim));
@@ -120,11 +122,12 @@ std::string Reconciler::holderOf(const api::ImageBuild& build) {
   return lifecycle::claimHolder(build, borrowed);
 }
 
-void Reconciler::follow(const std::string& key, const api::ImageBuild& build, const lifecycle::World& world,
-                        const lifecycle::Decision& decision) {
+void Reconciler::follow(const std::string& key, const api::ImageBuild& build,
+                        const lifecycle::World& world, const lifecycle::Decision& decision) {
   std::vector<lifecycle::ObservedPod> pods;
   for (const std::string& name : decision.followLogs) {
-    const auto it = std::find_if(world.pods.begin(), world.pods.end(), [&](const auto& pod) { return pod.name == name; });
+    const auto it = std::find_if(world.pods.begin(), world.pods.end(),
+                                 [&](const auto& pod) { return pod.name == name; });
     if (it != world.pods.end() && !it->runKey.empty()) {
       pods.push_back(*it);
     }

@@ -26,8 +26,8 @@ class Reconciler {
     kube::ApiClient& client;
     Clock& clock;
     const kube::Store& builds;
-    const kube::Store& pods;      ///< indexed by build
-    const kube::Store& claims;    ///< indexed by build
+    const kube::Store& pods;    ///< indexed by build
+    const kube::Store& claims;  ///< indexed by build
     const ClusterFactsBoard& cluster;
     WriteGate& gate;
     CreateErrors& createErrors;
@@ -41,9 +41,11 @@ class Reconciler {
 
  private:
   void forget(const std::string& key);
-  Result<lifecycle::World> observe(const std::string& key, const api::ImageBuild& build, std::stop_token stop);
+  Result<lifecycle::World> observe(const std::string& key, const api::ImageBuild& build,
+                                   std::stop_token stop);
   std::vector<lifecycle::ObservedPod> podsOf(const std::string& key, const api::ImageBuild& build);
-  Result<std::vector<lifecycle::ObservedClaim>> claimsOf(const std::string& key, const api::ImageBuild& build,
+  Result<std::vector<lifecycle::ObservedClaim>> claimsOf(const std::string& key,
+                                                         const api::ImageBuild& build,
                                                          std::stop_token stop);
   std::string holderOf(const api::ImageBuild& build);
   void follow(const std::string& key, const api::ImageBuild& build, const lifecycle::World& world,

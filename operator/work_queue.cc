@@ -18,12 +18,14 @@ Millis ceilingOf(int failures) {
 }
 
 Millis between(std::mt19937_64& random, Millis low, Millis high) {
-  return Millis(std::uniform_int_distribution<Millis::rep>(low.count(), std::max(low, high).count())(random));
+  return Millis(
+      std::uniform_int_distribution<Millis::rep>(low.count(), std::max(low, high).count())(random));
 }
 
 }  // namespace
 
-WorkQueue::WorkQueue(Clock& clock, QueueObserver* observer, std::uint64_t seed) : clock_(clock), observer_(observer) {
+WorkQueue::WorkQueue(Clock& clock, QueueObserver* observer, std::uint64_t seed)
+    : clock_(clock), observer_(observer) {
   state_.lock()->random.seed(seed);
 }
 
@@ -156,8 +158,9 @@ std::optional<std::string> WorkQueue::get(std::stop_token stop) {
       changed_.wait(state.guard(), stop, [&] { return usable() || !state->delayed.empty(); });
     } else {
       const SteadyPoint due = state->delayed.begin()->first;
-      changed_.wait_until(state.guard(), stop, due,
-                          [&] { return usable() || state->delayed.empty() || state->delayed.begin()->first < due; });
+      changed_.wait_until(state.guard(), stop, due, [&] {
+        return usable() || state->delayed.empty() || state->delayed.begin()->first < due;
+      });
     }
   }
   return std::nullopt;

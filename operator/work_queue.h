@@ -1,5 +1,5 @@
-// Keys to be worked on. A key waits at most once, is never given to two workers, and if it is added while one works on it,
-// it comes exactly once more afterwards.
+// Keys to be worked on. A key waits at most once, is never given to two workers, and if it is added
+// while one works on it, it comes exactly once more afterwards.
 #pragma once
 
 #include <condition_variable>
@@ -20,7 +20,8 @@ inline constexpr int kNormalPriority = 0;
 /// What a restart brings: ten thousand finished builds must not delay a new one.
 inline constexpr int kInitialPriority = -100;
 
-/// Told what happens in a queue, for metrics. Called with the queue locked: must be quick and must not call back.
+/// Told what happens in a queue, for metrics. Called with the queue locked: must be quick and must
+/// not call back.
 class QueueObserver {
  public:
   virtual ~QueueObserver() = default;
@@ -34,15 +35,16 @@ class QueueObserver {
 /// Thread-safe.
 class WorkQueue {
  public:
-  explicit WorkQueue(Clock& clock, QueueObserver* observer = nullptr, std::uint64_t seed = std::random_device{}());
+  explicit WorkQueue(Clock& clock, QueueObserver* observer = nullptr,
+                     std::uint64_t seed = std::random_device{}());
 
   /// Now. A key that waits already keeps its place; a higher priority takes it to the
   /// end of those that have it.
   void add(const std::string& key, int priority = kNormalPriority);
   /// When `delay` is over, spread by five percent; the earliest of several such wishes counts.
   void addAfter(const std::string& key, Millis delay);
-  /// After a wait that doubles from 250 ms to 5 min with each failure of this key in a row, taken at random between
-  /// nothing and that; at least `atLeast`.
+  /// After a wait that doubles from 250 ms to 5 min with each failure of this key in a row, taken
+  /// at random between nothing and that; at least `atLeast`.
   void addAfterFailure(const std::string& key, Millis atLeast = Millis(0));
   /// Success: the next failure is the first again.
   void forget(const std::string& key);
@@ -68,7 +70,7 @@ class WorkQueue {
   struct Item {
     bool waiting = false;
     bool working = false;
-    bool again = false;             ///< added while working
+    bool again = false;  ///< added while working
     int priority = kNormalPriority;
     std::uint64_t place = 0;
     int failures = 0;

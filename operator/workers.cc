@@ -70,7 +70,9 @@ void Workers::settle(const std::string& key, const Outcome& outcome) {
         queue_.addAfter(key, *outcome.after);
       }
       break;
-    case Outcome::Kind::kWaiting: queue_.addAfter(key, outcome.after.value_or(Millis(0))); break;
+    case Outcome::Kind::kWaiting:
+      queue_.addAfter(key, outcome.after.value_or(Millis(0)));
+      break;
     case Outcome::Kind::kAgain:
       log::debug("reconcile again", {{"build", key}, {"why", outcome.message}});
       queue_.addAfterFailure(key, outcome.after.value_or(Millis(0)));

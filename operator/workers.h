@@ -29,8 +29,8 @@ class Workers {
       : queue_(queue), clock_(clock), reconcile_(std::move(reconcile)), observer_(observer) {}
 
   void start(int count);
-  /// Waits for running reconciles, at most `patience`; what still runs then is told to stop. REQUIRES: the queue is shut
-  /// down.
+  /// Waits for running reconciles, at most `patience`; what still runs then is told to stop.
+  /// REQUIRES: the queue is shut down.
   void drain(Millis patience, Clock& clock);
 
   /// One key, if there is one. For tests and the loop.

@@ -1,5 +1,7 @@
 #include "operator/write_gate.h"
 
+#include <algorithm>
+
 #include "lib/base/log.h"
 #include "lib/kube/resource.h"
 
@@ -18,25 +20,31 @@ void WriteGate::expect(const std::string& key, CachedKind kind, const std::strin
   entry.since = clock_.steadyNow();
 }
 
-bool WriteGate::isOpen(const std::string& key) {
+std::optional<Millis> WriteGate::wait(const std::string& key) {
   auto pending = pending_.lock();
   const auto it = pending->find(key);
   if (it == pending->end()) {
-    return true;
+    return std::nullopt;
   }
-  bool passed = true;
-  for (std::size_t kind = 0; kind < it->second.versions.size(); ++kind) {
-    const std::string& wanted = it->second.versions[kind];
-    passed = passed && (wanted.empty() || kube::isAtLeast(cacheVersion_(static_cast<CachedKind>(kind)), wanted));
-  }
-  if (!passed && clock_.steadyNow() - it->second.since > kLongest) {
+  const auto age = std::chrono::duration_cast<Millis>(clock_.steadyNow() - it->second.since);
+  if (!hasPassed(it->second)) {
+    if (age <= kLongest) {
+      return std::clamp(age / 4, kShortestLook, kLongestLook);
+    }
     log::warn("the cache does not reach our own write, going on without", {{"build", key}});
-    passed = true;
   }
-  if (passed) {
-    pending->erase(it);
+  pending->erase(it);
+  return std::nullopt;
+}
+
+bool WriteGate::hasPassed(const Pending& pending) const {
+  for (std::size_t kind = 0; kind < pending.versions.size(); ++kind) {
+    const std::string& wanted = pending.versions[kind];
+    if (!wanted.empty() && !kube::isAtLeast(cacheVersion_(static_cast<CachedKind>(kind)), wanted)) {
+      return false;
+    }
   }
-  return passed;
+  return true;
 }
 
 }  // namespace stagewright::op

@@ -9,14 +9,19 @@ namespace {
 
 Code codeOf(int status) {
   switch (status) {
-    case 404: return Code::kNotFound;
+    case 404:
+      return Code::kNotFound;
     case 409:
-    case 410: return Code::kConflict;
+    case 410:
+      return Code::kConflict;
     case 401:
-    case 403: return Code::kDenied;
+    case 403:
+      return Code::kDenied;
     case 408:
-    case 429: return Code::kUnavailable;
-    default: break;
+    case 429:
+      return Code::kUnavailable;
+    default:
+      break;
   }
   if (status >= 500) {
     return Code::kUnavailable;
@@ -43,8 +48,10 @@ void readDetails(const Json& status, ApiError& error) {
   if (details == nullptr) {
     return;
   }
-  if (const Json* seconds = member(*details, "retryAfterSeconds"); seconds != nullptr && seconds->is_number_integer()) {
-    const Millis wait = std::chrono::seconds(std::clamp<std::int64_t>(seconds->get<std::int64_t>(), 0, 3600));
+  if (const Json* seconds = member(*details, "retryAfterSeconds");
+      seconds != nullptr && seconds->is_number_integer()) {
+    const Millis wait =
+        std::chrono::seconds(std::clamp<std::int64_t>(seconds->get<std::int64_t>(), 0, 3600));
     error.retryAfter = std::max(error.retryAfter, wait);
   }
   const Json* causes = member(*details, "causes");
@@ -53,7 +60,8 @@ void readDetails(const Json& status, ApiError& error) {
   }
 }
 
-ApiError fromStatus(const Json& status, int httpStatus, Millis retryAfter, std::string_view operation) {
+ApiError fromStatus(const Json& status, int httpStatus, Millis retryAfter,
+                    std::string_view operation) {
   ApiError error;
   error.status = httpStatus;
   error.code = codeOf(httpStatus);
@@ -72,12 +80,14 @@ bool ApiError::isNamespaceTerminating() const {
 }
 
 bool ApiError::isQuota() const {
-  // The server gives quota refusals no reason of their own; kubectl and the controllers read this text too.
+  // The server gives quota refusals no reason of their own; kubectl and the controllers read this
+  // text too.
   return (status == 403 && message.find("exceeded quota") != std::string::npos) ||
          (status == 409 && message.find("resourcequotas") != std::string::npos);
 }
 
-ApiError parseApiError(int httpStatus, std::string_view body, Millis retryAfter, std::string_view operation) {
+ApiError parseApiError(int httpStatus, std::string_view body, Millis retryAfter,
+                       std::string_view operation) {
   const Result<Json> status = parseJson(body);
   if (status && textOf(*status, "kind") == "Status") {
     return fromStatus(*status, httpStatus, retryAfter, operation);
@@ -86,7 +96,8 @@ ApiError parseApiError(int httpStatus, std::string_view body, Millis retryAfter,
   error.status = httpStatus;
   error.code = codeOf(httpStatus);
   error.retryAfter = retryAfter;
-  error.message = std::string(operation) + ": " + std::to_string(httpStatus) + " " + stagewright::quoted(body);
+  error.message =
+      std::string(operation) + ": " + std::to_string(httpStatus) + " " + stagewright::quoted(body);
   return error;
 }
 

@@ -1,4 +1,5 @@
-// What the API server says when it refuses. Still an Error, with what a controller must tell apart and five codes cannot.
+// What the API server says when it refuses. Still an Error, with what a controller must tell apart
+// and five codes cannot.
 #pragma once
 
 #include <string>
@@ -11,11 +12,11 @@
 
 namespace stagewright::kube {
 
-/// `code` for the usual decisions: 404 kNotFound; 409 kConflict; 401, 403 kDenied; 400, 413, 422 kInvalid; 408, 429, 5xx and
-/// every transport error kUnavailable; 410 kConflict (see isGone).
+/// `code` for the usual decisions: 404 kNotFound; 409 kConflict; 401, 403 kDenied; 400, 413, 422
+/// kInvalid; 408, 429, 5xx and every transport error kUnavailable; 410 kConflict (see isGone).
 struct ApiError : Error {
-  int status = 0;       ///< HTTP; 0 without an answer
-  std::string reason;   ///< metav1 StatusReason: AlreadyExists, Conflict, Expired, …
+  int status = 0;                   ///< HTTP; 0 without an answer
+  std::string reason;               ///< metav1 StatusReason: AlreadyExists, Conflict, Expired, …
   std::vector<std::string> causes;  ///< reasons of details.causes
 
   ApiError() = default;
@@ -34,16 +35,17 @@ class [[nodiscard]] ApiResult : public tl::expected<T, ApiError> {
  public:
   using Base = tl::expected<T, ApiError>;
   using Base::Base;
-  ApiResult(Base base) : Base(std::move(base)) {}                               // NOLINT
+  ApiResult(Base base) : Base(std::move(base)) {}                                  // NOLINT
   ApiResult(ApiError error) : Base(tl::unexpected<ApiError>(std::move(error))) {}  // NOLINT
-  ApiResult(Error error) : ApiResult(ApiError(std::move(error))) {}             // NOLINT
+  ApiResult(Error error) : ApiResult(ApiError(std::move(error))) {}                // NOLINT
 };
 
 using ApiStatus = ApiResult<void>;
 
-/// From an answer that is no success. `operation` goes in front of the server's message. A body that is no Status is
-/// quoted, cut at 512 bytes.
-ApiError parseApiError(int httpStatus, std::string_view body, Millis retryAfter, std::string_view operation);
+/// From an answer that is no success. `operation` goes in front of the server's message. A body
+/// that is no Status is quoted, cut at 512 bytes.
+ApiError parseApiError(int httpStatus, std::string_view body, Millis retryAfter,
+                       std::string_view operation);
 
 /// From a metav1.Status object, such as that of an ERROR event in a watch.
 ApiError apiErrorOf(const Json& status, std::string_view operation);

@@ -10,20 +10,27 @@ namespace stagewright::kube {
 namespace {
 
 constexpr int kMaxTries = 10;
+/// Bookmarks come about once a minute, and the server ends a watch after 300 s at most; a longer
+/// silence is a dead connection. One constant, because the transport keeps a pool of connections
+/// for each timeout.
+constexpr std::chrono::seconds kWatchSilence{330};
 
 bool isSuccess(int status) { return status >= 200 && status < 300; }
 
 std::string nameOf(const Resource& resource, std::string_view ns, std::string_view name) {
   std::string text(resource.plural);
   if (!name.empty()) {
-    text += " " + stagewright::quoted(ns.empty() ? std::string(name) : std::string(ns) + "/" + std::string(name));
+    text += " " + stagewright::quoted(ns.empty() ? std::string(name)
+                                                 : std::string(ns) + "/" + std::string(name));
   } else if (!ns.empty()) {
     text += " in " + stagewright::quoted(ns);
   }
   return text;
 }
 
-std::string numberText(const std::optional<std::int64_t>& number) { return number ? std::to_string(*number) : ""; }
+std::string numberText(const std::optional<std::int64_t>& number) {
+  return number ? std::to_string(*number) : "";
+}
 
 Query writeQuery(const WriteOptions& options) {
   return {{"fieldManager", options.fieldManager},
@@ -41,7 +48,8 @@ std::optional<Millis> askedToWait(const ApiResponse& response) {
 
 }  // namespace
 
-ApiResult<std::string> ApiClient::call(const ApiRequest& request, std::string_view operation, std::stop_token stop) {
+ApiResult<std::string> ApiClient::call(const ApiRequest& request, std::string_view operation,
+                                       std::stop_token stop) {
   const SteadyPoint deadline = clock_.steadyNow() + options_.retryDeadline;
   bool transportFailed = false;
   for (int attempt = 1;; ++attempt) {
@@ -65,7 +73,8 @@ ApiResult<std::string> ApiClient::call(const ApiRequest& request, std::string_vi
   }
 }
 
-ApiResult<Json> ApiClient::callJson(const ApiRequest& request, std::string_view operation, std::stop_token stop) {
+ApiResult<Json> ApiClient::callJson(const ApiRequest& request, std::string_view operation,
+                                    std::stop_token stop) {
   TRY(std::string body, call(request, operation, stop));
   Result<Json> value = parseJson(body);
   if (!value) {
@@ -87,8 +96,10 @@ ApiResult<Json> ApiClient::getPath(std::string_view path, std::stop_token stop) 
   return callJson(request, "get " + std::string(path), stop);
 }
 
-ApiResult<ListMeta> ApiClient::list(const Resource& resource, std::string_view ns, const ListOptions& options,
-                                    const std::function<void(Json&)>& onItem, std::stop_token stop) {
+ApiResult<ListMeta> ApiClient::list(const Resource& resource, std::string_view ns,
+                                    const ListOptions& options,
+                                    const std::function<void(Json&)>& onItem,
+                                    std::stop_token stop) {
   const Query query = {{"labelSelector", options.labelSelector},
                        {"fieldSelector", options.fieldSelector},
                        {"resourceVersion", options.resourceVersion},
@@ -108,32 +119,38 @@ ApiResult<ListMeta> ApiClient::list(const Resource& resource, std::string_view n
 ApiResult<Json> ApiClient::create(const Resource& resource, std::string_view ns, const Json& object,
                                   std::stop_token stop, const WriteOptions& options) {
   const std::string name = object.contains("metadata") ? object["metadata"].value("name", "") : "";
-  const ApiRequest request{"POST", resourcePath(resource, ns, "", options.subresource) + queryText(writeQuery(options)),
-                           "application/json", dumpJson(object), options_.idleTimeout};
+  const ApiRequest request{
+      "POST", resourcePath(resource, ns, "", options.subresource) + queryText(writeQuery(options)),
+      "application/json", dumpJson(object), options_.idleTimeout};
   return callJson(request, "create " + nameOf(resource, ns, name), stop);
 }
 
-ApiResult<Json> ApiClient::replace(const Resource& resource, std::string_view ns, std::string_view name,
-                                   const Json& object, std::stop_token stop, const WriteOptions& options) {
-  const ApiRequest request{"PUT",
-                           resourcePath(resource, ns, name, options.subresource) + queryText(writeQuery(options)),
-                           "application/json", dumpJson(object), options_.idleTimeout};
+ApiResult<Json> ApiClient::replace(const Resource& resource, std::string_view ns,
+                                   std::string_view name, const Json& object, std::stop_token stop,
+                                   const WriteOptions& options) {
+  const ApiRequest request{
+      "PUT", resourcePath(resource, ns, name, options.subresource) + queryText(writeQuery(options)),
+      "application/json", dumpJson(object), options_.idleTimeout};
   return callJson(request, "replace " + nameOf(resource, ns, name), stop);
 }
 
-ApiResult<Json> ApiClient::patch(const Resource& resource, std::string_view ns, std::string_view name, PatchType type,
-                                 const Json& body, std::stop_token stop, const WriteOptions& options) {
+ApiResult<Json> ApiClient::patch(const Resource& resource, std::string_view ns,
+                                 std::string_view name, PatchType type, const Json& body,
+                                 std::stop_token stop, const WriteOptions& options) {
   const bool apply = type == PatchType::kApply;
-  const ApiRequest request{"PATCH",
-                           resourcePath(resource, ns, name, options.subresource) + queryText(writeQuery(options)),
-                           apply ? "application/apply-patch+yaml" : "application/merge-patch+json", dumpJson(body),
-                           options_.idleTimeout};
+  const ApiRequest request{
+      "PATCH",
+      resourcePath(resource, ns, name, options.subresource) + queryText(writeQuery(options)),
+      apply ? "application/apply-patch+yaml" : "application/merge-patch+json", dumpJson(body),
+      options_.idleTimeout};
   return callJson(request, "patch " + nameOf(resource, ns, name), stop);
 }
 
-ApiResult<Json> ApiClient::remove(const Resource& resource, std::string_view ns, std::string_view name,
-                                  const DeleteOptions& options, std::stop_token stop) {
-  Json body = {{"kind", "DeleteOptions"}, {"apiVersion", "v1"}, {"propagationPolicy", options.propagation}};
+ApiResult<Json> ApiClient::remove(const Resource& resource, std::string_view ns,
+                                  std::string_view name, const DeleteOptions& options,
+                                  std::stop_token stop) {
+  Json body = {
+      {"kind", "DeleteOptions"}, {"apiVersion", "v1"}, {"propagationPolicy", options.propagation}};
   if (!options.uid.empty()) {
     body["preconditions"]["uid"] = options.uid;
   }
@@ -143,13 +160,14 @@ ApiResult<Json> ApiClient::remove(const Resource& resource, std::string_view ns,
   if (options.gracePeriodSeconds) {
     body["gracePeriodSeconds"] = *options.gracePeriodSeconds;
   }
-  const ApiRequest request{"DELETE", resourcePath(resource, ns, name), "application/json", dumpJson(body),
-                           options_.idleTimeout};
+  const ApiRequest request{"DELETE", resourcePath(resource, ns, name), "application/json",
+                           dumpJson(body), options_.idleTimeout};
   return callJson(request, "delete " + nameOf(resource, ns, name), stop);
 }
 
-ApiStatus ApiClient::stream(const ApiRequest& request, const StreamLimits& limits, const LineHandler& onLine,
-                            std::string_view operation, std::stop_token stop) {
+ApiStatus ApiClient::stream(const ApiRequest& request, const StreamLimits& limits,
+                            const LineHandler& onLine, std::string_view operation,
+                            std::stop_token stop) {
   Result<ApiResponse> response = transport_.stream(request, limits, onLine, stop);
   if (!response) {
     return std::move(response).error().during(operation);
@@ -160,16 +178,16 @@ ApiStatus ApiClient::stream(const ApiRequest& request, const StreamLimits& limit
   return {};
 }
 
-ApiStatus ApiClient::watch(const Resource& resource, std::string_view ns, const WatchOptions& options,
-                           const LineHandler& onLine, std::stop_token stop) {
+ApiStatus ApiClient::watch(const Resource& resource, std::string_view ns,
+                           const WatchOptions& options, const LineHandler& onLine,
+                           std::stop_token stop) {
   const Query query = {{"watch", "1"},
                        {"allowWatchBookmarks", "true"},
                        {"labelSelector", options.labelSelector},
                        {"resourceVersion", options.resourceVersion},
                        {"timeoutSeconds", std::to_string(options.timeoutSeconds)}};
   ApiRequest request{.path = resourcePath(resource, ns) + queryText(query)};
-  // Bookmarks come about once a minute, and the server ends the watch in time; a longer silence is a dead connection.
-  request.idleTimeout = std::chrono::seconds(options.timeoutSeconds + 30);
+  request.idleTimeout = kWatchSilence;
   return stream(request, StreamLimits{}, onLine, "watch " + nameOf(resource, ns, ""), stop);
 }
 
@@ -181,7 +199,9 @@ ApiStatus ApiClient::log(std::string_view ns, std::string_view pod, const LogOpt
                        {"limitBytes", numberText(options.limitBytes)}};
   ApiRequest request{.path = resourcePath(kPods, ns, pod, "log") + queryText(query)};
   request.idleTimeout = options.idleTimeout;
-  return stream(request, options.limits, onLine, "log of pod " + stagewright::quoted(std::string(ns) + "/" + std::string(pod)), stop);
+  return stream(request, options.limits, onLine,
+                "log of pod " + stagewright::quoted(std::string(ns) + "/" + std::string(pod)),
+                stop);
 }
 
 }  // namespace stagewright::kube

@@ -42,16 +42,17 @@ struct LogOptions {
   std::optional<std::int64_t> tailLines{};
   std::optional<std::int64_t> limitBytes{};
   StreamLimits limits{};
-  /// The longest silence of a followed log: a container that waits says nothing, and may do so for long.
+  /// The longest silence of a followed log: a container that waits says nothing, and may do so for
+  /// long.
   Millis idleTimeout{std::chrono::minutes(15)};
 };
 
 enum class PatchType { kMerge, kApply };
 
 struct WriteOptions {
-  std::string subresource{};   ///< "status"
+  std::string subresource{};  ///< "status"
   std::string fieldManager = "stagewright";
-  bool force = false;        ///< apply only: take over fields that others own
+  bool force = false;  ///< apply only: take over fields that others own
   bool dryRun = false;
 };
 
@@ -62,9 +63,10 @@ struct DeleteOptions {
   std::optional<std::int64_t> gracePeriodSeconds{};
 };
 
-/// Thread-safe. On 429, and on 5xx that carries Retry-After, a request is sent again as the server asks, at most ten
-/// times and within the deadline of its options; a failure of the transport once, at once, because a kept connection
-/// may have gone stale. So a create may meet its own first try: kConflict with isAlreadyExists().
+/// Thread-safe. On 429, and on 5xx that carries Retry-After, a request is sent again as the server
+/// asks, at most ten times and within the deadline of its options; a failure of the transport once,
+/// at once, because a kept connection may have gone stale. So a create may meet its own first try:
+/// kConflict with isAlreadyExists().
 class ApiClient {
  public:
   struct Options {
@@ -75,33 +77,40 @@ class ApiClient {
   ApiClient(ApiTransport& transport, Clock& clock, Options options)
       : transport_(transport), clock_(clock), options_(options) {}
 
-  ApiResult<Json> get(const Resource& resource, std::string_view ns, std::string_view name, std::stop_token stop);
+  ApiResult<Json> get(const Resource& resource, std::string_view ns, std::string_view name,
+                      std::stop_token stop);
   /// Any path, such as /version.
   ApiResult<Json> getPath(std::string_view path, std::stop_token stop);
-  /// One page. `onItem` sees each item, which is then dropped: no more than one is in memory as a tree. The items of a list
-  /// carry neither kind nor apiVersion.
-  ApiResult<ListMeta> list(const Resource& resource, std::string_view ns, const ListOptions& options,
-                           const std::function<void(Json&)>& onItem, std::stop_token stop);
-  ApiResult<Json> create(const Resource& resource, std::string_view ns, const Json& object, std::stop_token stop,
-                         const WriteOptions& options = {});
+  /// One page. `onItem` sees each item, which is then dropped: no more than one is in memory as a
+  /// tree. The items of a list carry neither kind nor apiVersion.
+  ApiResult<ListMeta> list(const Resource& resource, std::string_view ns,
+                           const ListOptions& options, const std::function<void(Json&)>& onItem,
+                           std::stop_token stop);
+  ApiResult<Json> create(const Resource& resource, std::string_view ns, const Json& object,
+                         std::stop_token stop, const WriteOptions& options = {});
   /// PUT: conflicts unless the object carries the current resourceVersion.
-  ApiResult<Json> replace(const Resource& resource, std::string_view ns, std::string_view name, const Json& object,
-                          std::stop_token stop, const WriteOptions& options = {});
-  ApiResult<Json> patch(const Resource& resource, std::string_view ns, std::string_view name, PatchType type,
-                        const Json& body, std::stop_token stop, const WriteOptions& options = {});
+  ApiResult<Json> replace(const Resource& resource, std::string_view ns, std::string_view name,
+                          const Json& object, std::stop_token stop,
+                          const WriteOptions& options = {});
+  ApiResult<Json> patch(const Resource& resource, std::string_view ns, std::string_view name,
+                        PatchType type, const Json& body, std::stop_token stop,
+                        const WriteOptions& options = {});
   /// The object as the server last saw it, or a Status.
   ApiResult<Json> remove(const Resource& resource, std::string_view ns, std::string_view name,
                          const DeleteOptions& options, std::stop_token stop);
-  /// Lines of a watch, one event each, until the server ends it. `onLine` returning false ends it too.
+  /// Lines of a watch, one event each, until the server ends it. `onLine` returning false ends it
+  /// too.
   ApiStatus watch(const Resource& resource, std::string_view ns, const WatchOptions& options,
                   const LineHandler& onLine, std::stop_token stop);
   /// Lines of a container's log. Reconnecting is the caller's affair.
-  ApiStatus log(std::string_view ns, std::string_view pod, const LogOptions& options, const LineHandler& onLine,
-                std::stop_token stop);
+  ApiStatus log(std::string_view ns, std::string_view pod, const LogOptions& options,
+                const LineHandler& onLine, std::stop_token stop);
 
  private:
-  ApiResult<std::string> call(const ApiRequest& request, std::string_view operation, std::stop_token stop);
-  ApiResult<Json> callJson(const ApiRequest& request, std::string_view operation, std::stop_token stop);
+  ApiResult<std::string> call(const ApiRequest& request, std::string_view operation,
+                              std::stop_token stop);
+  ApiResult<Json> callJson(const ApiRequest& request, std::string_view operation,
+                           std::stop_token stop);
   ApiStatus stream(const ApiRequest& request, const StreamLimits& limits, const LineHandler& onLine,
                    std::string_view operation, std::stop_token stop);
 

@@ -63,18 +63,21 @@ std::string trustedPem(const ClusterConfig& config) {
   return pem ? *pem : "";
 }
 
-/// Called by the library for each connection, so a rotated CA is picked up. A throw here fails the connection.
+/// Called by the library for each connection, so a rotated CA is picked up. A throw here fails the
+/// connection.
 void configureTls(const ClusterConfig& config, boost::asio::ssl::context& context) {
   SSL_CTX_set_cert_store(context.native_handle(), storeOf(trustedPem(config)));
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   if (!config.clientCertificatePem.empty()) {
     context.use_certificate_chain(boost::asio::buffer(config.clientCertificatePem));
-    context.use_private_key(boost::asio::buffer(config.clientKeyPem), boost::asio::ssl::context::pem);
+    context.use_private_key(boost::asio::buffer(config.clientKeyPem),
+                            boost::asio::ssl::context::pem);
   }
 }
 
 bool isAddress(const std::string& host) {
-  return host.find(':') != std::string::npos || host.find_first_not_of("0123456789.") == std::string::npos;
+  return host.find(':') != std::string::npos ||
+         host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
 // ---- headers ----
@@ -83,7 +86,8 @@ Millis parseRetryAfter(const http::http_headers& headers) {
   const auto it = headers.find("Retry-After");
   int seconds = 0;
   if (it == headers.end() ||
-      std::from_chars(it->second.data(), it->second.data() + it->second.size(), seconds).ec != std::errc()) {
+      std::from_chars(it->second.data(), it->second.data() + it->second.size(), seconds).ec !=
+          std::errc()) {
     return Millis(0);
   }
   return std::chrono::seconds(std::clamp(seconds, 0, 3600));
@@ -91,20 +95,25 @@ Millis parseRetryAfter(const http::http_headers& headers) {
 
 // ---- errors ----
 
-/// The library's codes mislead (end of file reads "No such file or directory"), so every failure is kUnavailable and
-/// the message says only what we did.
+/// The library's codes mislead (end of file reads "No such file or directory"), so every failure is
+/// kUnavailable and the message says only what we did.
 Error transportError(const ApiRequest& request, const std::exception& e) {
   return unavailable(request.method + " " + request.path.substr(0, request.path.find('?')) +
                      ": no answer from the API server (" + e.what() + ")");
 }
 
 Error sinkError(const ApiRequest& request, SinkFault fault) {
-  const std::string where = request.method + " " + request.path.substr(0, request.path.find('?')) + ": ";
+  const std::string where =
+      request.method + " " + request.path.substr(0, request.path.find('?')) + ": ";
   switch (fault) {
-    case SinkFault::kLineTooLong: return invalid(where + "a line of the answer is too long");
-    case SinkFault::kStreamTooLong: return invalid(where + "the answer is too long");
-    case SinkFault::kReaderTooSlow: return unavailable(where + "the reader is too slow for the stream");
-    default: return unavailable(where + "out of memory");
+    case SinkFault::kLineTooLong:
+      return invalid(where + "a line of the answer is too long");
+    case SinkFault::kStreamTooLong:
+      return invalid(where + "the answer is too long");
+    case SinkFault::kReaderTooSlow:
+      return unavailable(where + "the reader is too slow for the stream");
+    default:
+      return unavailable(where + "out of memory");
   }
 }
 
@@ -199,18 +208,21 @@ class CpprestTransport final : public ApiTransport {
   /// Sends and waits for the end of the answer, whose body goes to `body`; no exception leaves it.
   template <class OnHead>
   Result<ApiResponse> await(const ApiRequest& request, std::ostream& body,
-                            pplx::cancellation_token_source& source, const std::stop_token& stop, OnHead&& onHead) {
+                            pplx::cancellation_token_source& source, const std::stop_token& stop,
+                            OnHead&& onHead) {
     try {
       http::http_request message = messageOf(request);
       message.set_response_stream(concurrency::streams::stdio_ostream<std::uint8_t>(body));
-      http::http_response answer = clientFor(request.idleTimeout).request(message, source.get_token()).get();
+      http::http_response answer =
+          clientFor(request.idleTimeout).request(message, source.get_token()).get();
       const ApiResponse response{answer.status_code(), "", parseRetryAfter(answer.headers())};
       onHead(response.status);
       answer.content_ready().get();
       return response;
     } catch (const std::exception& e) {
       source.cancel();
-      return stop.stop_requested() ? cancelled(request.method + ": stopped") : transportError(request, e);
+      return stop.stop_requested() ? cancelled(request.method + ": stopped")
+                                   : transportError(request, e);
     }
   }
 
@@ -228,14 +240,16 @@ class CpprestTransport final : public ApiTransport {
     return message;
   }
 
-  /// One client for each timeout, for the timeout belongs to the library's client; each keeps its connections.
+  /// One client for each timeout, for the timeout belongs to the library's client; each keeps its
+  /// connections.
   http_client clientFor(Millis idleTimeout) {
     auto clients = clients_.lock();
     const auto found = clients->find(idleTimeout.count());
     if (found != clients->end()) {
       return found->second;
     }
-    return clients->emplace(idleTimeout.count(), http_client(config_.server, settings(idleTimeout))).first->second;
+    return clients->emplace(idleTimeout.count(), http_client(config_.server, settings(idleTimeout)))
+        .first->second;
   }
 
   http_client_config settings(Millis idleTimeout) {
@@ -260,8 +274,9 @@ class CpprestTransport final : public ApiTransport {
 
 void initializeApiProcess() {
   crossplat::threadpool::initialize_with_threads(4);
-  setenv("SSL_CERT_FILE", "/dev/null", 1);          // NOLINT(concurrency-mt-unsafe): before any thread of ours
-  setenv("SSL_CERT_DIR", "/nonexistent", 1);        // NOLINT(concurrency-mt-unsafe)
+  setenv("SSL_CERT_FILE", "/dev/null",
+         1);  // NOLINT(concurrency-mt-unsafe): before any thread of ours
+  setenv("SSL_CERT_DIR", "/nonexistent", 1);  // NOLINT(concurrency-mt-unsafe)
 }
 
 std::unique_ptr<ApiTransport> makeCpprestTransport(ClusterConfig config) {

@@ -39,7 +39,8 @@ std::string Credentials::tokenFromFile() {
   if (text) {
     cached->token = trimmed(std::move(*text));
   } else {
-    log::warn("token file cannot be read, keeping the last token", {{"error", text.error().message}});
+    log::warn("token file cannot be read, keeping the last token",
+              {{"error", text.error().message}});
   }
   return cached->token;
 }

@@ -10,8 +10,8 @@
 
 namespace stagewright::kube {
 
-/// Thread-safe. The token file of a pod is replaced by the kubelet before its token expires; it is read again after a
-/// minute. If that fails the last token stays in use.
+/// Thread-safe. The token file of a pod is replaced by the kubelet before its token expires; it is
+/// read again after a minute. If that fails the last token stays in use.
 class Credentials {
  public:
   Credentials(const ClusterConfig& config, const Clock& clock) : config_(config), clock_(clock) {}

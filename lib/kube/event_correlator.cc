@@ -5,8 +5,8 @@
 
 namespace stagewright::kube {
 
-EventVerdict EventCorrelator::judge(const std::string& objectName, const std::string& uid, const EventText& text,
-                                    SteadyPoint now, TimePoint wall) {
+EventVerdict EventCorrelator::judge(const std::string& objectName, const std::string& uid,
+                                    const EventText& text, SteadyPoint now, TimePoint wall) {
   Object& object = objectFor(uid, now);
   if (object.tokens < 1) {
     return {};
@@ -21,27 +21,31 @@ EventVerdict EventCorrelator::judge(const std::string& objectName, const std::st
     return {EventVerdict::Kind::kRepeat, series.name, note, ++series.count};
   }
   char suffix[40];
-  const auto stamp = static_cast<std::uint64_t>(wall.time_since_epoch() / std::chrono::microseconds(1));
+  const auto stamp =
+      static_cast<std::uint64_t>(wall.time_since_epoch() / std::chrono::microseconds(1));
   std::snprintf(suffix, sizeof suffix, ".%llx%llx", static_cast<unsigned long long>(stamp),
                 static_cast<unsigned long long>(++sequence_ & 0xfff));
   series.name = objectName + suffix;
   return {EventVerdict::Kind::kCreate, series.name, note, 1};
 }
 
-/// The object's memory with its bucket refilled up to now. The one that was quiet the longest makes room.
+/// The object's memory with its bucket refilled up to now. The one that was quiet the longest makes
+/// room.
 EventCorrelator::Object& EventCorrelator::objectFor(const std::string& uid, SteadyPoint now) {
   const auto found = objects_.find(uid);
   if (found == objects_.end()) {
     if (objects_.size() >= kMaxObjects) {
-      objects_.erase(std::min_element(objects_.begin(), objects_.end(),
-                                      [](const auto& a, const auto& b) { return a.second.last < b.second.last; }));
+      objects_.erase(std::min_element(
+          objects_.begin(), objects_.end(),
+          [](const auto& a, const auto& b) { return a.second.last < b.second.last; }));
     }
     Object& object = objects_[uid];
     object.last = now;
     return object;
   }
   Object& object = found->second;
-  object.tokens = std::min(kBurst, object.tokens + std::chrono::duration<double>(now - object.last) / kRefill);
+  object.tokens =
+      std::min(kBurst, object.tokens + std::chrono::duration<double>(now - object.last) / kRefill);
   object.last = now;
   return object;
 }
@@ -59,7 +63,8 @@ std::string EventCorrelator::combined(Object& object, const EventText& text, Ste
 }
 
 void EventCorrelator::forgetOldSeries(Object& object, SteadyPoint now) {
-  std::erase_if(object.series, [&](const auto& entry) { return now - entry.second.last > kSeriesEnd; });
+  std::erase_if(object.series,
+                [&](const auto& entry) { return now - entry.second.last > kSeriesEnd; });
 }
 
 }  // namespace stagewright::kube

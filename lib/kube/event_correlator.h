@@ -1,5 +1,5 @@
-// Which events are worth a request: repeats become a series, floods are combined, the rest is dropped (controllers.md
-// item 23). Events are hints and never state.
+// Which events are worth a request: repeats become a series, floods are combined, the rest is
+// dropped (controllers.md item 23). Events are hints and never state.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 namespace stagewright::kube {
 
 struct EventText {
-  std::string type;    ///< Normal, Warning
+  std::string type;  ///< Normal, Warning
   std::string reason;
   std::string note;
 };
@@ -22,17 +22,17 @@ struct EventText {
 struct EventVerdict {
   enum class Kind { kCreate, kRepeat, kDrop };
   Kind kind = Kind::kDrop;
-  std::string name;    ///< of the Event object
-  std::string note;    ///< as it is to be written
-  int count = 1;       ///< kRepeat: of the series
+  std::string name;  ///< of the Event object
+  std::string note;  ///< as it is to be written
+  int count = 1;     ///< kRepeat: of the series
 };
 
 /// Not thread-safe. Remembers at most 4096 objects.
 class EventCorrelator {
  public:
   /// `objectName` and `uid` of what the event is about.
-  EventVerdict judge(const std::string& objectName, const std::string& uid, const EventText& text, SteadyPoint now,
-                     TimePoint wall);
+  EventVerdict judge(const std::string& objectName, const std::string& uid, const EventText& text,
+                     SteadyPoint now, TimePoint wall);
 
  private:
   static constexpr double kBurst = 25;
@@ -54,8 +54,9 @@ class EventCorrelator {
   struct Object {
     double tokens = kBurst;
     SteadyPoint last;
-    std::map<std::pair<std::string, std::string>, Similar> similar;                 ///< by type and reason
-    std::map<std::tuple<std::string, std::string, std::string>, Series> series;     ///< by type, reason and note
+    std::map<std::pair<std::string, std::string>, Similar> similar;  ///< by type and reason
+    std::map<std::tuple<std::string, std::string, std::string>, Series>
+        series;  ///< by type, reason and note
   };
 
   Object& objectFor(const std::string& uid, SteadyPoint now);

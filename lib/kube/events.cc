@@ -14,7 +14,8 @@ constexpr int kMaxTries = 12;
 constexpr Millis kBetweenTries{10'000};
 }  // namespace
 
-EventRecorder::EventRecorder(ApiClient& client, Clock& clock, std::string controller, std::string instance)
+EventRecorder::EventRecorder(ApiClient& client, Clock& clock, std::string controller,
+                             std::string instance)
     : client_(client),
       clock_(clock),
       controller_(std::move(controller)),
@@ -34,12 +35,13 @@ void EventRecorder::record(const EventTarget& target, EventText text, const std:
   if (verdict.kind == EventVerdict::Kind::kDrop || state->queue.size() >= kMaxQueue) {
     return;
   }
-  state->queue.push_back({target.ns, verdict.name, dumpJson(makeEvent(target, text, verdict, action)), verdict.count});
+  state->queue.push_back(
+      {target.ns, verdict.name, dumpJson(makeEvent(target, text, verdict, action)), verdict.count});
   ready_.notify_one();
 }
 
-Json EventRecorder::makeEvent(const EventTarget& target, const EventText& text, const EventVerdict& verdict,
-                              const std::string& action) const {
+Json EventRecorder::makeEvent(const EventTarget& target, const EventText& text,
+                              const EventVerdict& verdict, const std::string& action) const {
   return {{"apiVersion", "events.k8s.io/v1"},
           {"kind", "Event"},
           {"metadata", {{"name", verdict.name}, {"namespace", target.ns}}},
@@ -80,7 +82,8 @@ void EventRecorder::deliver(const Pending& pending, std::stop_token stop) {
   for (int attempt = 1; attempt <= kMaxTries; ++attempt) {
     const ApiStatus sent = sendOnce(pending, stop);
     if (sent || sent.error().code != Code::kUnavailable) {
-      if (!sent && sent.error().code != Code::kCancelled && !sent.error().isNamespaceTerminating()) {
+      if (!sent && sent.error().code != Code::kCancelled &&
+          !sent.error().isNamespaceTerminating()) {
         log::debug("event refused", {{"error", sent.error().message}});
       }
       return;
@@ -93,13 +96,17 @@ void EventRecorder::deliver(const Pending& pending, std::stop_token stop) {
 
 ApiStatus EventRecorder::sendOnce(const Pending& pending, std::stop_token stop) {
   if (pending.count > 1) {
-    const Json series = {{"series", {{"count", pending.count}, {"lastObservedTime", formatMicroTime(clock_.now())}}}};
-    const ApiResult<Json> patched = client_.patch(kEvents, pending.ns, pending.name, PatchType::kMerge, series, stop);
+    const Json series = {
+        {"series",
+         {{"count", pending.count}, {"lastObservedTime", formatMicroTime(clock_.now())}}}};
+    const ApiResult<Json> patched =
+        client_.patch(kEvents, pending.ns, pending.name, PatchType::kMerge, series, stop);
     if (patched || patched.error().code != Code::kNotFound) {
       return patched ? ApiStatus() : ApiStatus(patched.error());
     }
   }
-  const ApiResult<Json> created = client_.create(kEvents, pending.ns, Json::parse(pending.event), stop);
+  const ApiResult<Json> created =
+      client_.create(kEvents, pending.ns, Json::parse(pending.event), stop);
   return created || created.error().isAlreadyExists() ? ApiStatus() : ApiStatus(created.error());
 }
 

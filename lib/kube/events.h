@@ -37,8 +37,8 @@ class EventRecorder {
   struct Pending {
     std::string ns;
     std::string name;
-    std::string event;    ///< complete JSON, for a create
-    int count = 1;        ///< above 1: patch the series of the event that exists
+    std::string event;  ///< complete JSON, for a create
+    int count = 1;      ///< above 1: patch the series of the event that exists
   };
   struct State {
     EventCorrelator correlator;

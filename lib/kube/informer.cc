@@ -43,11 +43,13 @@ void Informer::setVersion(std::string version) { *version_.lock() = std::move(ve
 
 // ---- list ----
 
-/// The first list may be served from the server's cache (version 0); later ones not older than what we saw; after "gone"
-/// from the quorum (no version).
+/// The first list may be served from the server's cache (version 0); later ones not older than what
+/// we saw; after "gone" from the quorum (no version).
 std::optional<Millis> Informer::listAll(std::stop_token stop) {
   const std::string seenVersion = resourceVersion();
-  const std::string version = next_ == Next::kListFresh ? "" : seenVersion.empty() ? "0" : seenVersion;
+  const std::string version = next_ == Next::kListFresh ? ""
+                              : seenVersion.empty()     ? "0"
+                                                        : seenVersion;
   std::set<std::string> seen;
   const ApiStatus listed = listPages(version, seen, stop);
   denied_.store(!listed && listed.error().code == Code::kDenied);
@@ -62,7 +64,8 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
     return std::nullopt;
   }
   const bool fresh = next_ == Next::kListFresh;
-  if (listed.error().isGone() || listed.error().message.find("Too large resource version") != std::string::npos) {
+  if (listed.error().isGone() ||
+      listed.error().message.find("Too large resource version") != std::string::npos) {
     next_ = Next::kListFresh;
     if (!fresh) {
       return std::nullopt;
@@ -134,7 +137,8 @@ std::optional<Millis> Informer::watchOnce(std::stop_token stop) {
 }
 
 /// How the watch ended decides how we go on.
-std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events, SteadyPoint started) {
+std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
+                                           SteadyPoint started) {
   const SteadyPoint now = clock_.steadyNow();
   if (ended) {
     failingSince_.reset();
@@ -168,9 +172,15 @@ std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events, S
 
 ApiStatus Informer::onEvent(WatchEvent event) {
   switch (event.type) {
-    case WatchEvent::Type::kBookmark: setVersion(std::move(event.resourceVersion)); break;
-    case WatchEvent::Type::kDeleted: erase(keyOf(event.object), event.resourceVersion); break;
-    default: upsert(event.object, event.resourceVersion); break;
+    case WatchEvent::Type::kBookmark:
+      setVersion(std::move(event.resourceVersion));
+      break;
+    case WatchEvent::Type::kDeleted:
+      erase(keyOf(event.object), event.resourceVersion);
+      break;
+    default:
+      upsert(event.object, event.resourceVersion);
+      break;
   }
   return {};
 }
@@ -181,7 +191,8 @@ void Informer::clean(Json& object) const {
   const auto metadata = object.find("metadata");
   if (metadata != object.end() && metadata->is_object()) {
     metadata->erase("managedFields");
-    if (const auto notes = metadata->find("annotations"); notes != metadata->end() && notes->is_object()) {
+    if (const auto notes = metadata->find("annotations");
+        notes != metadata->end() && notes->is_object()) {
       notes->erase(kLastApplied);
     }
   }
@@ -195,8 +206,8 @@ void Informer::upsert(Json& object, const std::string& version) {
   clean(object);
   const std::string key = keyOf(object);
   const std::optional<Json> before = store_.get(key);
-  const bool changed =
-      !before || before->at("metadata").value("resourceVersion", "") != object["metadata"].value("resourceVersion", "");
+  const bool changed = !before || before->at("metadata").value("resourceVersion", "") !=
+                                      object["metadata"].value("resourceVersion", "");
   if (changed) {
     store_.put(object);
   }

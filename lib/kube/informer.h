@@ -1,4 +1,5 @@
-// List, then watch: keeps a Store equal to what the API server has of one kind, and says what changed.
+// List, then watch: keeps a Store equal to what the API server has of one kind, and says what
+// changed.
 #pragma once
 
 #include <atomic>
@@ -21,15 +22,17 @@ struct WatchEvent;
 
 struct InformerOptions {
   Resource resource{};
-  std::string ns{};             ///< empty: all namespaces
+  std::string ns{};  ///< empty: all namespaces
   std::string labelSelector{};
   Store::IndexFunction index{};
-  /// Cuts an object down before it is kept. Server bookkeeping (managedFields, the last-applied annotation) is cut always.
+  /// Cuts an object down before it is kept. Server bookkeeping (managedFields, the last-applied
+  /// annotation) is cut always.
   std::function<void(Json&)> trim{};
   std::uint64_t seed = std::random_device{}();
 };
 
-/// One difference between what we knew and what is. Deletions that happened while we were disconnected come too.
+/// One difference between what we knew and what is. Deletions that happened while we were
+/// disconnected come too.
 struct Change {
   const std::string& key;
   const Json* before;  ///< null: it is new to us
@@ -61,7 +64,8 @@ class Informer {
   /// Returns the wait before the next step; nothing: at once.
   std::optional<Millis> step(std::stop_token stop);
   std::optional<Millis> listAll(std::stop_token stop);
-  ApiStatus listPages(const std::string& version, std::set<std::string>& seen, std::stop_token stop);
+  ApiStatus listPages(const std::string& version, std::set<std::string>& seen,
+                      std::stop_token stop);
   std::optional<Millis> watchOnce(std::stop_token stop);
   std::optional<Millis> afterWatch(const ApiStatus& ended, int events, SteadyPoint started);
   ApiStatus onEvent(WatchEvent event);
@@ -83,9 +87,9 @@ class Informer {
   Next next_ = Next::kList;
   std::optional<SteadyPoint> failingSince_;  ///< of 5xx answers to watches
   mutable Guarded<std::string> version_;
-  std::atomic<bool> synced_ = false;         ///< set once by run(), read by anybody
-  std::atomic<bool> denied_ = false;         ///< set by run(), read by anybody
-  std::atomic<std::int64_t> lists_ = 0;      ///< for tests and metrics
+  std::atomic<bool> synced_ = false;     ///< set once by run(), read by anybody
+  std::atomic<bool> denied_ = false;     ///< set by run(), read by anybody
+  std::atomic<std::int64_t> lists_ = 0;  ///< for tests and metrics
 };
 
 }  // namespace stagewright::kube

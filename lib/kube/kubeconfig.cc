@@ -24,7 +24,8 @@ struct ConfigFile {
 };
 
 std::string environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets variables after start
+  const char* value =
+      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets variables after start
   return value == nullptr ? "" : value;
 }
 
@@ -57,12 +58,14 @@ Result<std::vector<ConfigFile>> loadFiles(const std::string& paths) {
     }
     Result<Json> value = parseYaml(*text);
     if (!value || !value->is_object()) {
-      return invalid("kubeconfig " + stagewright::quoted(path) + ": " + (value ? "not a mapping" : value.error().message));
+      return invalid("kubeconfig " + stagewright::quoted(path) + ": " +
+                     (value ? "not a mapping" : value.error().message));
     }
     files.push_back(ConfigFile{directoryOf(path), std::move(*value)});
   }
   if (files.empty()) {
-    return missing ? std::move(*missing).during("read kubeconfig") : notFound("no kubeconfig is named");
+    return missing ? std::move(*missing).during("read kubeconfig")
+                   : notFound("no kubeconfig is named");
   }
   return files;
 }
@@ -73,8 +76,8 @@ struct Entry {
   std::string directory;
 };
 
-Result<Entry> findEntry(const std::vector<ConfigFile>& files, const std::string& list, const std::string& key,
-                        const std::string& name) {
+Result<Entry> findEntry(const std::vector<ConfigFile>& files, const std::string& list,
+                        const std::string& key, const std::string& name) {
   for (const ConfigFile& file : files) {
     TRY(std::vector<JsonReader> entries, JsonReader(file.value).array(list));
     for (const JsonReader& entry : entries) {
@@ -106,7 +109,8 @@ Status readCluster(const Entry& entry, ClusterConfig& config) {
   const JsonReader& cluster = entry.reader;
   TRY(config.server, cluster.string("server"));
   if (!config.server.starts_with("https://") && !config.server.starts_with("http://")) {
-    return cluster.error("server must be an http or https URL, got " + stagewright::quoted(config.server));
+    return cluster.error("server must be an http or https URL, got " +
+                         stagewright::quoted(config.server));
   }
   TRY(config.insecureSkipVerify, cluster.boolean("insecure-skip-tls-verify", false));
   TRY(config.caPem, pemOf(entry, "certificate-authority"));
@@ -175,11 +179,13 @@ Result<ClusterConfig> loadInClusterConfig() {
   const std::string host = environment("KUBERNETES_SERVICE_HOST");
   const std::string port = environment("KUBERNETES_SERVICE_PORT");
   if (host.empty() || port.empty()) {
-    return notFound("not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set");
+    return notFound(
+        "not in a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set");
   }
   const std::string directory(kServiceAccount);
   ClusterConfig config;
-  config.server = "https://" + (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
+  config.server =
+      "https://" + (host.find(':') == std::string::npos ? host : "[" + host + "]") + ":" + port;
   config.tokenFile = directory + "/token";
   config.caFile = directory + "/ca.crt";
   TRY(config.caPem, loadFile(config.caFile, kMaxPem));
@@ -205,7 +211,8 @@ Result<ClusterConfig> loadClusterConfig(const std::string& kubeconfig, const std
   }
   const std::string home = environment("HOME");
   if (home.empty()) {
-    return notFound("no kubeconfig: neither --kubeconfig, KUBECONFIG, a service account nor HOME is there");
+    return notFound(
+        "no kubeconfig: neither --kubeconfig, KUBECONFIG, a service account nor HOME is there");
   }
   return loadKubeconfig(home + "/.kube/config", context);
 }

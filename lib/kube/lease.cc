@@ -24,10 +24,13 @@ std::int64_t specNumber(const Json& lease, const char* key, std::int64_t fallbac
     return fallback;
   }
   const auto value = spec->find(key);
-  return value == spec->end() || !value->is_number_integer() ? fallback : value->get<std::int64_t>();
+  return value == spec->end() || !value->is_number_integer() ? fallback
+                                                             : value->get<std::int64_t>();
 }
 
-Json specOf(const Json& lease) { return lease.is_object() && lease.contains("spec") ? lease["spec"] : Json(); }
+Json specOf(const Json& lease) {
+  return lease.is_object() && lease.contains("spec") ? lease["spec"] : Json();
+}
 
 }  // namespace
 
@@ -44,12 +47,16 @@ ApiClient::Options makeLeaseClientOptions(const LeaseOptions& options) {
 }
 
 LeaderElector::LeaderElector(ApiClient& client, Clock& clock, LeaseOptions options)
-    : client_(client), clock_(clock), options_(std::move(options)), random_(std::random_device{}()) {}
+    : client_(client),
+      clock_(clock),
+      options_(std::move(options)),
+      random_(std::random_device{}()) {}
 
 bool LeaderElector::acquire(std::stop_token stop) {
   while (!stop.stop_requested()) {
     if (tryOnce(stop)) {
-      log::info("lease acquired", {{"lease", options_.ns + "/" + options_.name}, {"identity", options_.identity}});
+      log::info("lease acquired",
+                {{"lease", options_.ns + "/" + options_.name}, {"identity", options_.identity}});
       return true;
     }
     clock_.sleepFor(jittered(options_.retryPeriod), stop);
@@ -80,7 +87,8 @@ void LeaderElector::release() {
   lease["spec"]["holderIdentity"] = "";
   lease["spec"]["leaseDurationSeconds"] = 1;
   lease["spec"]["renewTime"] = formatMicroTime(clock_.now());
-  const ApiResult<Json> written = client_.replace(kLeases, options_.ns, options_.name, lease, std::stop_token());
+  const ApiResult<Json> written =
+      client_.replace(kLeases, options_.ns, options_.name, lease, std::stop_token());
   if (!written) {
     log::warn("lease not released, it will run out", {{"error", written.error().message}});
   }
@@ -144,7 +152,8 @@ void LeaderElector::observe(Json lease) {
 bool LeaderElector::heldByOther() const {
   const std::string holder = specText(lease_, "holderIdentity");
   const Millis duration = std::chrono::seconds(specNumber(lease_, "leaseDurationSeconds", 15));
-  return !holder.empty() && holder != options_.identity && clock_.steadyNow() - observedAt_ < duration;
+  return !holder.empty() && holder != options_.identity &&
+         clock_.steadyNow() - observedAt_ < duration;
 }
 
 /// The lease as last seen, with us as the holder as of now.
@@ -177,7 +186,8 @@ bool LeaderElector::write(const Json& lease, std::stop_token stop) {
 }
 
 Millis LeaderElector::jittered(Millis period) {
-  return period + Millis(std::uniform_int_distribution<Millis::rep>(0, period.count() / 5)(random_));
+  return period +
+         Millis(std::uniform_int_distribution<Millis::rep>(0, period.count() / 5)(random_));
 }
 
 }  // namespace stagewright::kube

@@ -1,5 +1,6 @@
-// Leader election on a Lease, as client-go does it: whether another's lease has run out is judged by our own monotonic
-// time since its record last changed, so clocks may differ. It is no fence: two may act for a moment.
+// Leader election on a Lease, as client-go does it: whether another's lease has run out is judged
+// by our own monotonic time since its record last changed, so clocks may differ. It is no fence:
+// two may act for a moment.
 #pragma once
 
 #include <atomic>
@@ -19,26 +20,29 @@ namespace stagewright::kube {
 struct LeaseOptions {
   std::string ns{};
   std::string name{};
-  std::string identity{};           ///< hostname_uuid
+  std::string identity{};  ///< hostname_uuid
   Millis duration{15'000};
   Millis renewDeadline{10'000};
   Millis retryPeriod{2'000};
 };
 
-/// kInvalid unless duration > renewDeadline > 1.2 × retryPeriod > 0: the numbers that keep two leaders apart.
+/// kInvalid unless duration > renewDeadline > 1.2 × retryPeriod > 0: the numbers that keep two
+/// leaders apart.
 Status checkLeaseOptions(const LeaseOptions& options);
 
-/// REQUIRES: `client` waits neither long nor for the server's Retry-After (makeLeaseClientOptions). acquire, hold and
-/// release are called by one thread; the rest is thread-safe.
+/// REQUIRES: `client` waits neither long nor for the server's Retry-After (makeLeaseClientOptions).
+/// acquire, hold and release are called by one thread; the rest is thread-safe.
 class LeaderElector {
  public:
   LeaderElector(ApiClient& client, Clock& clock, LeaseOptions options);
 
   /// Waits until we hold the lease. False: stopped.
   bool acquire(std::stop_token stop);
-  /// Keeps the lease. True: stopped, and still the holder. False: lost; whoever acts as leader must end at once.
+  /// Keeps the lease. True: stopped, and still the holder. False: lost; whoever acts as leader must
+  /// end at once.
   bool hold(std::stop_token stop);
-  /// Gives the lease away, so that a standby need not wait it out. REQUIRES: nobody acts as leader any more.
+  /// Gives the lease away, so that a standby need not wait it out. REQUIRES: nobody acts as leader
+  /// any more.
   void release();
 
   bool isLeader() const { return leader_.load(); }
@@ -59,10 +63,10 @@ class LeaderElector {
   Clock& clock_;
   LeaseOptions options_;
   std::mt19937_64 random_;
-  Json lease_;                       ///< as last seen, null before
-  SteadyPoint observedAt_{};         ///< when its spec last changed
-  std::atomic<bool> leader_ = false;               ///< read by health and metrics
-  std::atomic<SteadyPoint::rep> renewedAt_ = 0;    ///< read by health
+  Json lease_;                                   ///< as last seen, null before
+  SteadyPoint observedAt_{};                     ///< when its spec last changed
+  std::atomic<bool> leader_ = false;             ///< read by health and metrics
+  std::atomic<SteadyPoint::rep> renewedAt_ = 0;  ///< read by health
 };
 
 /// What an elector's own client may wait for.

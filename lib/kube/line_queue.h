@@ -16,7 +16,8 @@ class LineQueue {
  public:
   explicit LineQueue(std::size_t maxBytes) : maxBytes_(maxBytes) {}
 
-  /// Never waits. False if the line does not fit any more: the producer must give up, for a line is lost.
+  /// Never waits. False if the line does not fit any more: the producer must give up, for a line is
+  /// lost.
   bool push(std::string_view line) {
     auto state = state_.lock();
     if (state->closed || state->bytes + line.size() > maxBytes_) {

@@ -1,6 +1,7 @@
-// Where cpprestsdk puts the body of an answer. It runs on the library's pool threads, where an exception ends the
-// process, a wait starves every other connection, and a short write is ignored silently. So it never throws, never
-// waits, always takes everything, and remembers what went wrong.
+// Where cpprestsdk puts the body of an answer. It runs on the library's pool threads, where an
+// exception ends the process, a wait starves every other connection, and a short write is ignored
+// silently. So it never throws, never waits, always takes everything, and remembers what went
+// wrong.
 #pragma once
 
 #include <atomic>
@@ -78,7 +79,8 @@ class LineSink final : public std::streambuf {
   LineSplitter splitter_;
   std::string head_;
   std::size_t total_ = 0;
-  std::atomic<SinkFault> fault_ = SinkFault::kNone;  ///< written by a pool thread, read by the stream's owner
+  std::atomic<SinkFault> fault_ =
+      SinkFault::kNone;  ///< written by a pool thread, read by the stream's owner
 };
 
 /// Keeps a whole body, up to a limit.

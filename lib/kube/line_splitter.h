@@ -10,10 +10,11 @@ namespace stagewright::kube {
 /// Not thread-safe.
 class LineSplitter {
  public:
-  explicit LineSplitter(std::size_t maxLine, bool skipLong) : maxLine_(maxLine), skipLong_(skipLong) {}
+  explicit LineSplitter(std::size_t maxLine, bool skipLong)
+      : maxLine_(maxLine), skipLong_(skipLong) {}
 
-  /// Calls `onLine(std::string_view)` for every line that `bytes` ends. False if a line is too long and long lines are not
-  /// skipped: the stream is of no use then.
+  /// Calls `onLine(std::string_view)` for every line that `bytes` ends. False if a line is too long
+  /// and long lines are not skipped: the stream is of no use then.
   template <class OnLine>
   bool feed(std::string_view bytes, OnLine&& onLine) {
     while (!bytes.empty()) {

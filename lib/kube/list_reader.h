@@ -1,4 +1,5 @@
-// Reading a list answer item by item: a tree of the whole would take seven times the memory of its text.
+// Reading a list answer item by item: a tree of the whole would take seven times the memory of its
+// text.
 #pragma once
 
 #include <functional>

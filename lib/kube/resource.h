@@ -27,8 +27,8 @@ inline constexpr Resource kEvents{"events.k8s.io", "v1", "events"};
 /// Everything but unreserved characters as %XX.
 std::string percentEncode(std::string_view text);
 
-/// /api/v1/namespaces/<ns>/pods/<name>/<subresource>; empty parts are left out. An empty `ns` of a namespaced resource
-/// means all namespaces.
+/// /api/v1/namespaces/<ns>/pods/<name>/<subresource>; empty parts are left out. An empty `ns` of a
+/// namespaced resource means all namespaces.
 std::string resourcePath(const Resource& resource, std::string_view ns, std::string_view name = "",
                          std::string_view subresource = "");
 
@@ -36,8 +36,8 @@ using Query = std::vector<std::pair<std::string_view, std::string>>;
 /// `?a=b&c=d` of the pairs with a value, or empty.
 std::string queryText(const Query& query);
 
-/// Resource versions of one kind are decimal numbers without bound and without leading zeros (KEP-5504). An empty one is
-/// older than all.
+/// Resource versions of one kind are decimal numbers without bound and without leading zeros
+/// (KEP-5504). An empty one is older than all.
 bool isAtLeast(std::string_view version, std::string_view wanted);
 
 }  // namespace stagewright::kube

@@ -8,8 +8,8 @@
 
 namespace stagewright::kube {
 
-/// Waits of a reader of the API (controllers.md item 4): 800 ms doubling to 30 s, plus up to as much again at random,
-/// back to the beginning after two healthy minutes. Not thread-safe.
+/// Waits of a reader of the API (controllers.md item 4): 800 ms doubling to 30 s, plus up to as
+/// much again at random, back to the beginning after two healthy minutes. Not thread-safe.
 class RetryDelay {
  public:
   RetryDelay(const Clock& clock, std::uint64_t seed) : clock_(clock), random_(seed) {}

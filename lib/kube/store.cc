@@ -89,8 +89,8 @@ std::string Store::versionOf(const std::string& key) const {
 
 void Store::put(const Json& object) {
   const std::string key = keyOf(object);
-  Entry entry{std::make_shared<const std::string>(dumpJson(object)), metadataText(object, "resourceVersion"),
-              index_ ? index_(object) : ""};
+  Entry entry{std::make_shared<const std::string>(dumpJson(object)),
+              metadataText(object, "resourceVersion"), index_ ? index_(object) : ""};
   auto state = state_.lock();
   Entry& slot = state->entries[key];
   if (slot.group != entry.group) {

@@ -1,5 +1,5 @@
-// What we know of one kind of object. Objects are kept as compact JSON text: a parsed tree takes seven times as much,
-// and a reconcile parses the few it needs in well under a millisecond.
+// What we know of one kind of object. Objects are kept as compact JSON text: a parsed tree takes
+// seven times as much, and a reconcile parses the few it needs in well under a millisecond.
 #pragma once
 
 #include <cstddef>

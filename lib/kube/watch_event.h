@@ -17,7 +17,8 @@ struct WatchEvent {
   std::string resourceVersion;  ///< of the object
 };
 
-/// An ERROR event is the error it carries (410 can arrive so, inside an answer of status 200). kInvalid: no event.
+/// An ERROR event is the error it carries (410 can arrive so, inside an answer of status 200).
+/// kInvalid: no event.
 ApiResult<WatchEvent> parseWatchEvent(std::string_view line);
 
 }  // namespace stagewright::kube

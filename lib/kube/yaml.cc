@@ -1,7 +1,7 @@
 #include "lib/kube/yaml.h"
 
-#include <yaml-cpp/yaml.h>
 #include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -21,8 +21,8 @@ struct YamlError {
   YAML::Mark mark;
 };
 
-/// yaml-cpp takes a quoted scalar without its closing quote; the reference refuses it. `at` is where the node begins,
-/// its tag and anchor included.
+/// yaml-cpp takes a quoted scalar without its closing quote; the reference refuses it. `at` is
+/// where the node begins, its tag and anchor included.
 bool isTerminated(std::string_view text, std::size_t at) {
   while (at < text.size() && (text[at] == '!' || text[at] == '&')) {
     at = text.find_first_of(" \t\r\n", at);
@@ -55,7 +55,9 @@ class Converter final : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
 
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { place(mark, anchor, Json(nullptr), 1); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    place(mark, anchor, Json(nullptr), 1);
+  }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto it = anchors_.find(anchor);
@@ -100,16 +102,18 @@ class Converter final : public YAML::EventHandler {
     YAML::anchor_t anchor = YAML::NullAnchor;
     YAML::Mark mark;
     std::size_t nodes = 1;
-    std::optional<std::string> key;   ///< of a mapping, while its value is awaited
+    std::optional<std::string> key;  ///< of a mapping, while its value is awaited
     bool keyIsMerge = false;
-    std::vector<Json> merges;         ///< the first wins
+    std::vector<Json> merges;  ///< the first wins
   };
   struct Anchored {
     Json value;
     std::size_t nodes;
   };
 
-  bool expectsKey() const { return !frames_.empty() && frames_.back().value.is_object() && !frames_.back().key; }
+  bool expectsKey() const {
+    return !frames_.empty() && frames_.back().value.is_object() && !frames_.back().key;
+  }
 
   void charge(const YAML::Mark& mark, std::size_t nodes) {
     if (nodes > budget_) {
@@ -146,7 +150,8 @@ class Converter final : public YAML::EventHandler {
     place(frame.mark, frame.anchor, std::move(frame.value), frame.nodes, /*charged=*/true);
   }
 
-  void place(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, std::size_t nodes, bool charged = false) {
+  void place(const YAML::Mark& mark, YAML::anchor_t anchor, Json value, std::size_t nodes,
+             bool charged = false) {
     if (!charged) {
       charge(mark, nodes);
     }
@@ -206,8 +211,8 @@ class Converter final : public YAML::EventHandler {
 };
 
 Error errorAt(const std::string& message, const YAML::Mark& mark) {
-  return invalid("not YAML: line " + std::to_string(mark.line + 1) + " column " + std::to_string(mark.column + 1) +
-                 ": " + message);
+  return invalid("not YAML: line " + std::to_string(mark.line + 1) + " column " +
+                 std::to_string(mark.column + 1) + ": " + message);
 }
 
 bool startsWithBom(std::string_view text) { return text.starts_with("\xef\xbb\xbf"); }
@@ -246,6 +251,8 @@ Result<Json> parseYaml(std::string_view text) {
   return documents.empty() ? Json(nullptr) : std::move(documents.front());
 }
 
-Result<std::vector<Json>> parseYamlDocuments(std::string_view text) { return parseUpTo(text, SIZE_MAX); }
+Result<std::vector<Json>> parseYamlDocuments(std::string_view text) {
+  return parseUpTo(text, SIZE_MAX);
+}
 
 }  // namespace stagewright::kube

@@ -1,5 +1,5 @@
-// YAML to JSON with the meaning that Kubernetes gives it (YAML 1.1 as sigs.k8s.io/yaml reads it): `on` is true, `010` is
-// 8, keys are strings, the last duplicate key wins, `<<` merges.
+// YAML to JSON with the meaning that Kubernetes gives it (YAML 1.1 as sigs.k8s.io/yaml reads it):
+// `on` is true, `010` is 8, keys are strings, the last duplicate key wins, `<<` merges.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,8 @@
 
 namespace stagewright::kube {
 
-/// What a document may grow to: an alias counts with the size of what it stands for, so that "billion laughs" ends.
+/// What a document may grow to: an alias counts with the size of what it stands for, so that
+/// "billion laughs" ends.
 inline constexpr std::size_t kYamlNodeBudget = 1'000'000;
 inline constexpr int kYamlDepthLimit = 200;
 

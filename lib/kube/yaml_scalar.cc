@@ -38,8 +38,9 @@ bool isNull(std::string_view text) {
 }
 
 bool isInfinite(std::string_view text) {
-  static constexpr std::array<std::string_view, 12> kWords = {
-      ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF", ".nan", ".NaN", ".NAN"};
+  static constexpr std::array<std::string_view, 12> kWords = {".inf",  ".Inf",  ".INF",  "+.inf",
+                                                              "+.Inf", "+.INF", "-.inf", "-.Inf",
+                                                              "-.INF", ".nan",  ".NaN",  ".NAN"};
   return oneOf(text, kWords);
 }
 
@@ -159,7 +160,8 @@ Result<Json> resolveTagged(std::string_view kind, std::string_view text) {
     return Json(std::move(bytes));
   }
   TRY(Json value, resolvePlain(text));
-  const bool fits = (kind == "int" && value.is_number_integer()) || (kind == "float" && value.is_number()) ||
+  const bool fits = (kind == "int" && value.is_number_integer()) ||
+                    (kind == "float" && value.is_number()) ||
                     (kind == "bool" && value.is_boolean()) || (kind == "null" && value.is_null());
   if (!fits) {
     return invalid("cannot read " + stagewright::quoted(text) + " as !!" + std::string(kind));

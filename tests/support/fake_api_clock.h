@@ -11,10 +11,15 @@ namespace stagewright::kube {
 /// Thread-safe. `onSleep` runs in each sleepFor, before time moves: a test steers from there.
 class FakeApiClock final : public Clock {
  public:
-  explicit FakeApiClock(std::function<void(Millis)> onSleep = nullptr) : onSleep_(std::move(onSleep)) {}
+  explicit FakeApiClock(std::function<void(Millis)> onSleep = nullptr)
+      : onSleep_(std::move(onSleep)) {}
 
-  TimePoint now() const override { return TimePoint(std::chrono::seconds(1'800'000'000) + Millis(elapsed_.load())); }
-  SteadyPoint steadyNow() const override { return SteadyPoint(std::chrono::hours(1) + Millis(elapsed_.load())); }
+  TimePoint now() const override {
+    return TimePoint(std::chrono::seconds(1'800'000'000) + Millis(elapsed_.load()));
+  }
+  SteadyPoint steadyNow() const override {
+    return SteadyPoint(std::chrono::hours(1) + Millis(elapsed_.load()));
+  }
   bool sleepFor(Millis duration, std::stop_token stop) override {
     if (onSleep_) {
       onSleep_(duration);

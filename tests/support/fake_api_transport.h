@@ -1,5 +1,5 @@
-// A transport that answers from a script and records what it was asked: for faults that a real API server does not show
-// on demand. It knows nothing about objects; tests say every answer.
+// A transport that answers from a script and records what it was asked: for faults that a real API
+// server does not show on demand. It knows nothing about objects; tests say every answer.
 #pragma once
 
 #include <deque>
@@ -21,9 +21,9 @@ class FakeApiTransport final : public ApiTransport {
     int status = 200;
     std::string body{};
     std::vector<std::string> lines{};
-    bool cut = false;                     ///< the transport fails (after the lines)
+    bool cut = false;  ///< the transport fails (after the lines)
     Millis retryAfter{0};
-    std::function<void()> before{};        ///< runs before the answer
+    std::function<void()> before{};  ///< runs before the answer
   };
   struct Asked {
     std::string method;
@@ -38,7 +38,9 @@ class FakeApiTransport final : public ApiTransport {
     return *this;
   }
   /// Decides each answer instead of a script.
-  void answerWith(std::function<Answer(const ApiRequest&)> responder) { state_.lock()->responder = std::move(responder); }
+  void answerWith(std::function<Answer(const ApiRequest&)> responder) {
+    state_.lock()->responder = std::move(responder);
+  }
   void whenExhausted(std::function<void()> hook) { state_.lock()->exhausted = std::move(hook); }
 
   std::vector<Asked> asked() { return state_.lock()->asked; }
@@ -55,8 +57,8 @@ class FakeApiTransport final : public ApiTransport {
     return stream(request, StreamLimits{}, nullptr, stop);
   }
 
-  Result<ApiResponse> stream(const ApiRequest& request, const StreamLimits& limits, const LineHandler& onLine,
-                             std::stop_token stop) override {
+  Result<ApiResponse> stream(const ApiRequest& request, const StreamLimits& limits,
+                             const LineHandler& onLine, std::stop_token stop) override {
     if (stop.stop_requested()) {
       return cancelled("stopped");
     }

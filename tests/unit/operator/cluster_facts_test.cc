@@ -7,14 +7,20 @@
 namespace stagewright::op {
 namespace {
 
-Json node(const char* name = "w1", const char* kubelet = "v1.36.3", const char* runtime = "containerd://2.3.7") {
-  return {{"metadata", {{"name", name}, {"labels", {{"disk", "ssd"}}}, {"annotations", {{"x", "y"}}}}},
-          {"spec", {{"unschedulable", true}}},
-          {"status",
-           {{"images", Json::array({1, 2, 3})},
-            {"conditions", {{{"type", "Ready"}, {"status", "Unknown"}, {"lastTransitionTime", "2026-11-23T08:00:01Z"}}}},
-            {"runtimeHandlers", {{{"name", ""}, {"features", {{"userNamespaces", true}}}}, {{"name", "runc"}}}},
-            {"nodeInfo", {{"kubeletVersion", kubelet}, {"containerRuntimeVersion", runtime}}}}}};
+Json node(const char* name = "w1", const char* kubelet = "v1.36.3",
+          const char* runtime = "containerd://2.3.7") {
+  return {
+      {"metadata", {{"name", name}, {"labels", {{"disk", "ssd"}}}, {"annotations", {{"x", "y"}}}}},
+      {"spec", {{"unschedulable", true}}},
+      {"status",
+       {{"images", Json::array({1, 2, 3})},
+        {"conditions",
+         {{{"type", "Ready"},
+           {"status", "Unknown"},
+           {"lastTransitionTime", "2026-11-23T08:00:01Z"}}}},
+        {"runtimeHandlers",
+         {{{"name", ""}, {"features", {{"userNamespaces", true}}}}, {{"name", "runc"}}}},
+        {"nodeInfo", {{"kubeletVersion", kubelet}, {"containerRuntimeVersion", runtime}}}}}};
 }
 
 TEST(Node, IsReadAndTrimmedWithoutLoss) {
@@ -35,8 +41,10 @@ TEST(Node, IsReadAndTrimmedWithoutLoss) {
 }
 
 TEST(Node, AnythingAtAllIsSurvived) {
-  for (const char* text : {"null", "[]", "{}", R"({"status":{"conditions":{},"runtimeHandlers":7},"metadata":{"labels":[1]}})",
-                           R"({"status":{"conditions":[1,null]}})"}) {
+  for (const char* text :
+       {"null", "[]", "{}",
+        R"({"status":{"conditions":{},"runtimeHandlers":7},"metadata":{"labels":[1]}})",
+        R"({"status":{"conditions":[1,null]}})"}) {
     Json object = Json::parse(text);
     EXPECT_FALSE(parseNode(object).facts.ready);
   }
@@ -64,7 +72,8 @@ TEST(ImageVolumesChoice, AutoNeedsServerKubeletAndRuntime) {
     board.update("w1", &object);
     EXPECT_EQ(board.facts().imageVolumes, c.expected) << c.minor << c.kubelet << c.runtime;
   }
-  EXPECT_FALSE(ClusterFactsBoard(ImageVolumes::kAuto, 36).facts().imageVolumes) << "no node is known";
+  EXPECT_FALSE(ClusterFactsBoard(ImageVolumes::kAuto, 36).facts().imageVolumes)
+      << "no node is known";
 }
 
 TEST(ClusterFactsBoard, SaysWhatMattersToBuilds) {

@@ -11,13 +11,21 @@ namespace {
 
 class Dispatch : public testing::Test {
  protected:
-  static Json build(int generation, const Json& annotations = Json::object(), const Json& status = Json::object()) {
-    return {{"metadata", {{"name", "b"}, {"namespace", "ns"}, {"uid", "u"}, {"generation", generation}, {"annotations", annotations}}},
+  static Json build(int generation, const Json& annotations = Json::object(),
+                    const Json& status = Json::object()) {
+    return {{"metadata",
+             {{"name", "b"},
+              {"namespace", "ns"},
+              {"uid", "u"},
+              {"generation", generation},
+              {"annotations", annotations}}},
             {"status", status}};
   }
   static Json pod() {
-    return {{"metadata", {{"name", "p"}, {"namespace", "ns"}, {"labels", {{"build.stagewright.dev/build", "b"}}}}},
-            {"spec", {{"nodeName", "w1"}}}};
+    return {
+        {"metadata",
+         {{"name", "p"}, {"namespace", "ns"}, {"labels", {{"build.stagewright.dev/build", "b"}}}}},
+        {"spec", {{"nodeName", "w1"}}}};
   }
   bool queued(const std::string& key = "ns/b") {
     const auto next = queue_.tryGet();
@@ -66,7 +74,8 @@ TEST_F(Dispatch, ANodeWakesTheBuildsOnIt) {
   kube::Store pods(buildKeyOf);
   pods.put(pod());
   dispatcher_.setBuildsOnNode([&](const std::string& node) { return buildsOnNode(pods, node); });
-  Json node = {{"metadata", {{"name", "w1"}}}, {"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
+  Json node = {{"metadata", {{"name", "w1"}}},
+               {"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
   dispatcher_.onNode({"w1", nullptr, &node, true});
   EXPECT_FALSE(queued());
   node["status"]["conditions"][0]["status"] = "Unknown";
@@ -80,7 +89,8 @@ TEST_F(Dispatch, CountsBuildsByPhase) {
   const Json building = build(1, Json::object(), {{"phase", "Building"}});
   const Json done = build(1, Json::object(), {{"phase", "Succeeded"}});
   dispatcher_.onBuild({key_, nullptr, &building, true});
-  EXPECT_NE(metrics_.serialize({}).find("stagewright_builds{phase=\"Building\"} 1"), std::string::npos);
+  EXPECT_NE(metrics_.serialize({}).find("stagewright_builds{phase=\"Building\"} 1"),
+            std::string::npos);
   dispatcher_.onBuild({key_, &building, &done, false});
   const std::string text = metrics_.serialize({});
   EXPECT_NE(text.find("stagewright_builds{phase=\"Building\"} 0"), std::string::npos);
@@ -94,15 +104,28 @@ TEST(MetricNames, AreThoseThatDashboardsKnow) {
   const std::string text = metrics.serialize({});
   for (const char* name :
        {"controller_runtime_reconcile_total{controller=\"imagebuild\",result=\"success\"} 0",
-        "controller_runtime_reconcile_errors_total", "controller_runtime_terminal_reconcile_errors_total",
-        "controller_runtime_reconcile_panics_total", "controller_runtime_reconcile_time_seconds_bucket",
-        "controller_runtime_max_concurrent_reconciles", "controller_runtime_active_workers", "workqueue_depth{", "workqueue_adds_total",
-        "workqueue_queue_duration_seconds_bucket", "workqueue_work_duration_seconds_bucket",
-        "workqueue_unfinished_work_seconds", "workqueue_longest_running_processor_seconds", "workqueue_retries_total",
-        "rest_client_requests_total{", "rest_client_request_duration_seconds_bucket",
-        "leader_election_master_status{name=\"stagewright-operator\"} 1", "stagewright_build_duration_seconds_bucket",
-        "stagewright_stage_duration_seconds_bucket", "stagewright_pod_latency_seconds_bucket",
-        "stagewright_throttled_by_quota 0", "stagewright_throttled_by_node 0", "stagewright_throttled_by_queue 0"}) {
+        "controller_runtime_reconcile_errors_total",
+        "controller_runtime_terminal_reconcile_errors_total",
+        "controller_runtime_reconcile_panics_total",
+        "controller_runtime_reconcile_time_seconds_bucket",
+        "controller_runtime_max_concurrent_reconciles",
+        "controller_runtime_active_workers",
+        "workqueue_depth{",
+        "workqueue_adds_total",
+        "workqueue_queue_duration_seconds_bucket",
+        "workqueue_work_duration_seconds_bucket",
+        "workqueue_unfinished_work_seconds",
+        "workqueue_longest_running_processor_seconds",
+        "workqueue_retries_total",
+        "rest_client_requests_total{",
+        "rest_client_request_duration_seconds_bucket",
+        "leader_election_master_status{name=\"stagewright-operator\"} 1",
+        "stagewright_build_duration_seconds_bucket",
+        "stagewright_stage_duration_seconds_bucket",
+        "stagewright_pod_latency_seconds_bucket",
+        "stagewright_throttled_by_quota 0",
+        "stagewright_throttled_by_node 0",
+        "stagewright_throttled_by_queue 0"}) {
     EXPECT_NE(text.find(name), std::string::npos) << name;
   }
 }
@@ -116,10 +139,13 @@ TEST(TrimPod, KeepsTheRunKeyAndNothingElseOfTheEnvironment) {
                 {"containers",
                  {{{"name", "prepare"},
                    {"image", "b"},
-                   {"env", {{{"name", "STAGEWRIGHT_RUN_KEY"}, {"value", "ab"}}, {{"name", "STAGEWRIGHT_REQUEST"}, {"value", "{}"}}}}}}}}},
+                   {"env",
+                    {{{"name", "STAGEWRIGHT_RUN_KEY"}, {"value", "ab"}},
+                     {{"name", "STAGEWRIGHT_REQUEST"}, {"value", "{}"}}}}}}}}},
               {"status", {{"phase", "Running"}}}};
   trimPod(pod);
-  EXPECT_EQ(pod["spec"], Json::parse(R"({"nodeName":"w1","initContainers":[{"name":"tools","image":"i"}],
+  EXPECT_EQ(pod["spec"],
+            Json::parse(R"({"nodeName":"w1","initContainers":[{"name":"tools","image":"i"}],
       "containers":[{"name":"prepare","image":"b","env":[{"name":"STAGEWRIGHT_RUN_KEY","value":"ab"}]}]})"));
   EXPECT_EQ(pod["status"]["phase"], "Running");
 }

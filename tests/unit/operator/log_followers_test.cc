@@ -20,7 +20,8 @@ lifecycle::ObservedPod publishPod(const std::string& name, bool ended = false) {
   pod.runId = "run";
   pod.runKey = std::string(32, 'k');
   pod.phase = ended ? lifecycle::PodPhase::kSucceeded : lifecycle::PodPhase::kRunning;
-  pod.container.state = ended ? lifecycle::ObservedContainer::State::kTerminated : lifecycle::ObservedContainer::State::kRunning;
+  pod.container.state = ended ? lifecycle::ObservedContainer::State::kTerminated
+                              : lifecycle::ObservedContainer::State::kRunning;
   return pod;
 }
 
@@ -57,19 +58,22 @@ class Followers : public testing::Test {
 };
 
 TEST_F(Followers, ReadAgainAfterABrokenStreamAndOnceMoreAfterTheEnd) {
-  transport_.then({.cut = true});                                       // broken before anything came
+  transport_.then({.cut = true});  // broken before anything came
   transport_.then({.lines = {"noise", frame(kChecked)}, .cut = true});  // broken after a fact
   transport_.then({.lines = {frame(kChecked)}});
   LogFollowers followers(client_, clock_, 4, notify());
   const lifecycle::ObservedPod pod = publishPod("p", /*ended=*/true);
   followers.follow("ns/b", "ns", {pod});
-  EXPECT_TRUE(waitFor(followers, pod, [](const auto& facts) { return facts.pushChecked && facts.complete; }));
+  EXPECT_TRUE(waitFor(followers, pod,
+                      [](const auto& facts) { return facts.pushChecked && facts.complete; }));
   EXPECT_EQ(transport_.log().size(), 3u);
-  EXPECT_EQ(transport_.log()[0], "GET /api/v1/namespaces/ns/pods/p/log?container=publish&follow=true");
+  EXPECT_EQ(transport_.log()[0],
+            "GET /api/v1/namespaces/ns/pods/p/log?container=publish&follow=true");
 }
 
 TEST_F(Followers, BelieveOnlyTheRightSeal) {
-  transport_.then({.lines = {frame(kChecked, std::string(32, 'x')), "##stagewright 00 " + kChecked}});
+  transport_.then(
+      {.lines = {frame(kChecked, std::string(32, 'x')), "##stagewright 00 " + kChecked}});
   LogFollowers followers(client_, clock_, 4, notify());
   const lifecycle::ObservedPod pod = publishPod("p", true);
   followers.follow("ns/b", "ns", {pod});
@@ -100,12 +104,14 @@ TEST_F(Followers, ShareFewThreadsAmongManyPods) {
   std::unique_lock lock(mutex_);
   EXPECT_TRUE(told_.wait_for(lock, std::chrono::seconds(20), [&] {
     const auto facts = followers.facts("ns/b", pods);
-    return std::all_of(facts.begin(), facts.end(), [](const auto& entry) { return entry.second.complete; });
+    return std::all_of(facts.begin(), facts.end(),
+                       [](const auto& entry) { return entry.second.complete; });
   }));
 }
 
 TEST_F(Followers, EndAtOnceWhileAPodKeepsFailing) {
-  transport_.answerWith([](const kube::ApiRequest&) { return Answer{.status = 404, .body = "{}"}; });
+  transport_.answerWith(
+      [](const kube::ApiRequest&) { return Answer{.status = 404, .body = "{}"}; });
   {
     LogFollowers followers(client_, clock_, 2, notify());
     followers.follow("ns/b", "ns", {publishPod("p")});

@@ -10,7 +10,8 @@ namespace {
 ParsedOptions parse(std::vector<const char*> flags, bool withImages = true) {
   flags.insert(flags.begin(), "stagewright-operator");
   if (withImages) {
-    flags.insert(flags.end(), {"--builder-image", "reg/builder@sha256:1", "--empty-image", "reg/empty@sha256:2"});
+    flags.insert(flags.end(), {"--builder-image", "reg/builder@sha256:1", "--empty-image",
+                               "reg/empty@sha256:2"});
   }
   return parseOptions(static_cast<int>(flags.size()), flags.data());
 }
@@ -28,9 +29,9 @@ TEST(Options, HaveDefaults) {
 }
 
 TEST(Options, AreRead) {
-  const ParsedOptions parsed =
-      parse({"--namespace", "team-a", "--workers", "8", "--metrics-bind", "127.0.0.1:0", "--leader-elect=false",
-             "--lease-duration", "1m", "--image-volumes", "off", "--log-level", "debug"});
+  const ParsedOptions parsed = parse({"--namespace", "team-a", "--workers", "8", "--metrics-bind",
+                                      "127.0.0.1:0", "--leader-elect=false", "--lease-duration",
+                                      "1m", "--image-volumes", "off", "--log-level", "debug"});
   ASSERT_FALSE(parsed.exitCode.has_value());
   EXPECT_EQ(parsed.options.namespace_, "team-a");
   EXPECT_EQ(parsed.options.workers, 8);
@@ -43,9 +44,12 @@ TEST(Options, AreRead) {
 }
 
 TEST(Options, WrongOnesEndWithTwo) {
-  for (const auto& flags : std::vector<std::vector<const char*>>{
-           {"--workers", "0"}, {"--metrics-bind", "nowhere"}, {"--metrics-bind", "h:99999"}, {"--lease-duration", "soon"},
-           {"--image-volumes", "maybe"}, {"--unknown"}}) {
+  for (const auto& flags : std::vector<std::vector<const char*>>{{"--workers", "0"},
+                                                                 {"--metrics-bind", "nowhere"},
+                                                                 {"--metrics-bind", "h:99999"},
+                                                                 {"--lease-duration", "soon"},
+                                                                 {"--image-volumes", "maybe"},
+                                                                 {"--unknown"}}) {
     EXPECT_EQ(parse(flags).exitCode, 2) << flags[0];
   }
   EXPECT_EQ(parse({}, false).exitCode, 2) << "without images";

@@ -6,7 +6,8 @@ namespace stagewright::op {
 namespace {
 
 TEST(Probes, AnswerWithTheReasonAgainst) {
-  ProbeSources sources{[] { return std::string(); }, [] { return std::string("caches not synced: pods"); },
+  ProbeSources sources{[] { return std::string(); },
+                       [] { return std::string("caches not synced: pods"); },
                        [] { return std::string("metric 1\n"); }};
   struct Case {
     const char* path;

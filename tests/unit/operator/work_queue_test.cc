@@ -49,7 +49,8 @@ TEST_F(Queue, RealChangesOvertakeTheInitialList) {
   queue_.add("old-2", kInitialPriority);
   queue_.add("new");
   queue_.add("old-2");
-  EXPECT_EQ(takeAll(), (std::vector<std::string>{"new", "old-2", "old-1"}) ) << "a key that waits moves up, behind nobody older";
+  EXPECT_EQ(takeAll(), (std::vector<std::string>{"new", "old-2", "old-1"}))
+      << "a key that waits moves up, behind nobody older";
 }
 
 TEST_F(Queue, DelaysWithFivePercentOfSpread) {

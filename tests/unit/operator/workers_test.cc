@@ -21,7 +21,8 @@ class Work : public testing::Test {
   WorkQueue queue_{clock_, nullptr, 1};
   CountingObserver observer_;
   std::function<Outcome()> next_ = [] { return Outcome::done(); };
-  Workers workers_{queue_, clock_, [this](const std::string&, std::stop_token) { return next_(); }, observer_};
+  Workers workers_{queue_, clock_, [this](const std::string&, std::stop_token) { return next_(); },
+                   observer_};
 };
 
 TEST_F(Work, ComesAgainWhenTold) {
@@ -65,12 +66,13 @@ TEST(WorkBackoff, WaitingForTheCachesKeepsTheCountOfFailures) {
     WorkQueue queue(clock, nullptr, seed);
     ReconcileObserver observer;
     bool fail = false;
-    Workers workers(queue, clock,
-                    [&](const std::string&, std::stop_token) {
-                      fail = !fail;
-                      return fail ? Outcome::again("conflict") : Outcome::waiting(Millis(20));
-                    },
-                    observer);
+    Workers workers(
+        queue, clock,
+        [&](const std::string&, std::stop_token) {
+          fail = !fail;
+          return fail ? Outcome::again("conflict") : Outcome::waiting(Millis(20));
+        },
+        observer);
     queue.add("a");
     for (int i = 0; i < 21; ++i) {  // eleven failures, with looks at the caches in between
       workers.runOnce({});
@@ -92,16 +94,17 @@ TEST(WorkThreads, DrainWaitsForRunningReconciles) {
   std::atomic<bool> started = false;
   std::atomic<bool> finish = false;
   std::atomic<bool> finished = false;
-  Workers workers(queue, clock,
-                  [&](const std::string&, std::stop_token) {
-                    started = true;
-                    while (!finish) {
-                      std::this_thread::yield();
-                    }
-                    finished = true;
-                    return Outcome::done();
-                  },
-                  observer);
+  Workers workers(
+      queue, clock,
+      [&](const std::string&, std::stop_token) {
+        started = true;
+        while (!finish) {
+          std::this_thread::yield();
+        }
+        finished = true;
+        return Outcome::done();
+      },
+      observer);
   workers.start(2);
   queue.add("a");
   while (!started) {

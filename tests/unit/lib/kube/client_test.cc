@@ -10,9 +10,11 @@
 namespace stagewright::kube {
 namespace {
 
-std::string statusBody(int code, const std::string& reason, const std::string& message, const std::string& details = "{}") {
-  return R"({"kind":"Status","apiVersion":"v1","status":"Failure","code":)" + std::to_string(code) + R"(,"reason":")" +
-         reason + R"(","message":")" + message + R"(","details":)" + details + "}";
+std::string statusBody(int code, const std::string& reason, const std::string& message,
+                       const std::string& details = "{}") {
+  return R"({"kind":"Status","apiVersion":"v1","status":"Failure","code":)" + std::to_string(code) +
+         R"(,"reason":")" + reason + R"(","message":")" + message + R"(","details":)" + details +
+         "}";
 }
 
 class Client : public testing::Test {
@@ -28,10 +30,11 @@ TEST_F(Client, TellsErrorsApart) {
     std::string reason;
     Code code;
   };
-  const Case cases[] = {{404, "NotFound", Code::kNotFound}, {409, "Conflict", Code::kConflict},
-                        {401, "Unauthorized", Code::kDenied}, {403, "Forbidden", Code::kDenied},
-                        {422, "Invalid", Code::kInvalid},     {400, "BadRequest", Code::kInvalid},
-                        {500, "InternalError", Code::kUnavailable}, {410, "Expired", Code::kConflict}};
+  const Case cases[] = {
+      {404, "NotFound", Code::kNotFound},         {409, "Conflict", Code::kConflict},
+      {401, "Unauthorized", Code::kDenied},       {403, "Forbidden", Code::kDenied},
+      {422, "Invalid", Code::kInvalid},           {400, "BadRequest", Code::kInvalid},
+      {500, "InternalError", Code::kUnavailable}, {410, "Expired", Code::kConflict}};
   for (const Case& c : cases) {
     transport_.then({.status = c.status, .body = statusBody(c.status, c.reason, "why")});
     const ApiResult<Json> got = client_.get(kPods, "ns", "p", {});
@@ -39,14 +42,18 @@ TEST_F(Client, TellsErrorsApart) {
     EXPECT_EQ(got.error().code, c.code) << c.status;
     EXPECT_EQ(got.error().status, c.status);
     EXPECT_EQ(got.error().isGone(), c.status == 410);
-    EXPECT_EQ(got.error().message, "get pods \"ns/p\": " + std::to_string(c.status) + " " + c.reason + ": why");
+    EXPECT_EQ(got.error().message,
+              "get pods \"ns/p\": " + std::to_string(c.status) + " " + c.reason + ": why");
   }
 }
 
 TEST_F(Client, ReadsCausesAndQuota) {
-  transport_.then({.status = 403, .body = statusBody(403, "Forbidden", "x", R"({"causes":[{"reason":"NamespaceTerminating"}]})")});
+  transport_.then({.status = 403,
+                   .body = statusBody(403, "Forbidden", "x",
+                                      R"({"causes":[{"reason":"NamespaceTerminating"}]})")});
   EXPECT_TRUE(client_.create(kPods, "ns", Json::object(), {}).error().isNamespaceTerminating());
-  transport_.then({.status = 403, .body = statusBody(403, "Forbidden", "pods p is forbidden: exceeded quota: q")});
+  transport_.then({.status = 403,
+                   .body = statusBody(403, "Forbidden", "pods p is forbidden: exceeded quota: q")});
   EXPECT_TRUE(client_.create(kPods, "ns", Json::object(), {}).error().isQuota());
 }
 
@@ -83,19 +90,29 @@ TEST_F(Client, SendsOnceMoreWhenAKeptConnectionWasStale) {
 }
 
 TEST_F(Client, SpellsRequests) {
-  transport_.answerWith([](const ApiRequest&) { return FakeApiTransport::Answer{.body = R"({"metadata":{}})"}; });
+  transport_.answerWith(
+      [](const ApiRequest&) { return FakeApiTransport::Answer{.body = R"({"metadata":{}})"}; });
   const std::stop_token none;
-  (void)client_.list(kPods, "ns", {.labelSelector = "a=b,c", .limit = 500}, [](Json&) {}, none);
-  (void)client_.list(kNodes, "", {}, [](Json&) {}, none);
-  (void)client_.patch(kImageBuilds, "ns", "b", PatchType::kMerge, Json::object(), none, {.subresource = "status"});
+  (void)client_.list(
+      kPods, "ns", {.labelSelector = "a=b,c", .limit = 500}, [](Json&) {}, none);
+  (void)client_.list(
+      kNodes, "", {}, [](Json&) {}, none);
+  (void)client_.patch(kImageBuilds, "ns", "b", PatchType::kMerge, Json::object(), none,
+                      {.subresource = "status"});
   (void)client_.patch(kPods, "ns", "b", PatchType::kApply, Json::object(), none, {.force = true});
   (void)client_.remove(kPods, "ns", "p", {.uid = "u-1"}, none);
-  (void)client_.watch(kPods, "", {.resourceVersion = "7", .timeoutSeconds = 285}, [](std::string_view) { return true; }, none);
-  (void)client_.log("ns", "p", {.container = "prepare", .follow = true}, [](std::string_view) { return true; }, none);
+  (void)client_.watch(
+      kPods, "", {.resourceVersion = "7", .timeoutSeconds = 285},
+      [](std::string_view) { return true; }, none);
+  (void)client_.log(
+      "ns", "p", {.container = "prepare", .follow = true}, [](std::string_view) { return true; },
+      none);
   const std::vector<std::string> expected = {
       "GET /api/v1/namespaces/ns/pods?labelSelector=a%3Db%2Cc&limit=500",
       "GET /api/v1/nodes",
-      "PATCH /apis/build.stagewright.dev/v1alpha1/namespaces/ns/imagebuilds/b/status?fieldManager=stagewright",
+      "PATCH "
+      "/apis/build.stagewright.dev/v1alpha1/namespaces/ns/imagebuilds/b/"
+      "status?fieldManager=stagewright",
       "PATCH /api/v1/namespaces/ns/pods/b?fieldManager=stagewright&force=true",
       "DELETE /api/v1/namespaces/ns/pods/p",
       "GET /api/v1/pods?watch=1&allowWatchBookmarks=true&resourceVersion=7&timeoutSeconds=285",
@@ -103,20 +120,25 @@ TEST_F(Client, SpellsRequests) {
   EXPECT_EQ(transport_.log(), expected);
   EXPECT_EQ(transport_.asked()[2].contentType, "application/merge-patch+json");
   EXPECT_EQ(transport_.asked()[3].contentType, "application/apply-patch+yaml");
-  EXPECT_EQ(Json::parse(transport_.asked()[4].body),
-            Json::parse(R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u-1"},"propagationPolicy":"Background"})"));
+  EXPECT_EQ(
+      Json::parse(transport_.asked()[4].body),
+      Json::parse(
+          R"({"apiVersion":"v1","kind":"DeleteOptions","preconditions":{"uid":"u-1"},"propagationPolicy":"Background"})"));
 }
 
 TEST_F(Client, ReadsAListItemByItem) {
-  transport_.then({.body = R"({"kind":"PodList","metadata":{"resourceVersion":"12","continue":"tok"},
+  transport_.then(
+      {.body = R"({"kind":"PodList","metadata":{"resourceVersion":"12","continue":"tok"},
       "items":[{"metadata":{"name":"a"},"spec":{"items":[{"x":1}]}},{"metadata":{"name":"b"}}]})"});
   std::vector<std::string> names;
-  const ApiResult<ListMeta> meta = client_.list(kPods, "ns", {}, [&](Json& item) {
-    names.push_back(item["metadata"]["name"]);
-    if (names.back() == "a") {
-      EXPECT_EQ(item["spec"]["items"][0]["x"], 1);
-    }
-  }, {});
+  const ApiResult<ListMeta> meta = client_.list(kPods, "ns", {},
+                                                [&](Json& item) {
+                                                  names.push_back(item["metadata"]["name"]);
+                                                  if (names.back() == "a") {
+                                                    EXPECT_EQ(item["spec"]["items"][0]["x"], 1);
+                                                  }
+                                                },
+                                                {});
   ASSERT_TRUE(meta.has_value()) << meta.error().message;
   EXPECT_EQ(names, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(meta->resourceVersion, "12");

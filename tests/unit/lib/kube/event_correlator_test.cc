@@ -10,7 +10,8 @@ using Kind = EventVerdict::Kind;
 class Correlator : public testing::Test {
  protected:
   EventVerdict judge(const std::string& note, const std::string& uid = "u") {
-    return correlator_.judge("shop", uid, {"Normal", "StageStarted", note}, now_, TimePoint(now_.time_since_epoch()));
+    return correlator_.judge("shop", uid, {"Normal", "StageStarted", note}, now_,
+                             TimePoint(now_.time_since_epoch()));
   }
   EventCorrelator correlator_;
   SteadyPoint now_{std::chrono::hours(10)};

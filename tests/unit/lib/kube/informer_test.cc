@@ -12,12 +12,16 @@ namespace {
 
 using Answer = FakeApiTransport::Answer;
 
-std::string pod(const std::string& name, const std::string& version, const std::string& extra = "") {
-  return R"({"metadata":{"name":")" + name + R"(","namespace":"ns","resourceVersion":")" + version + "\"" + extra + "}}";
+std::string pod(const std::string& name, const std::string& version,
+                const std::string& extra = "") {
+  return R"({"metadata":{"name":")" + name + R"(","namespace":"ns","resourceVersion":")" + version +
+         "\"" + extra + "}}";
 }
 
-Answer list(const std::string& version, const std::vector<std::string>& items, const std::string& next = "") {
-  std::string body = R"({"kind":"PodList","metadata":{"resourceVersion":")" + version + R"(","continue":")" + next + R"("},"items":[)";
+Answer list(const std::string& version, const std::vector<std::string>& items,
+            const std::string& next = "") {
+  std::string body = R"({"kind":"PodList","metadata":{"resourceVersion":")" + version +
+                     R"(","continue":")" + next + R"("},"items":[)";
   for (std::size_t i = 0; i < items.size(); ++i) {
     body += (i == 0 ? "" : ",") + items[i];
   }
@@ -44,7 +48,9 @@ class InformerScript : public testing::Test {
 
   static std::string queryValue(const std::string& path, const std::string& key) {
     const std::size_t at = path.find(key + "=");
-    return at == std::string::npos ? "" : path.substr(at + key.size() + 1, path.find('&', at) - at - key.size() - 1);
+    return at == std::string::npos
+               ? ""
+               : path.substr(at + key.size() + 1, path.find('&', at) - at - key.size() - 1);
   }
   /// `list@0`, `watch@12` … of every request.
   std::vector<std::string> requests() {
@@ -52,7 +58,8 @@ class InformerScript : public testing::Test {
     for (const auto& asked : transport_.asked()) {
       const bool watch = asked.path.find("watch=1") != std::string::npos;
       const std::string token = queryValue(asked.path, "continue");
-      out.push_back((watch ? "watch@" : "list@") + queryValue(asked.path, "resourceVersion") + (token.empty() ? "" : "+" + token));
+      out.push_back((watch ? "watch@" : "list@") + queryValue(asked.path, "resourceVersion") +
+                    (token.empty() ? "" : "+" + token));
     }
     return out;
   }
@@ -62,16 +69,26 @@ class InformerScript : public testing::Test {
   ApiClient client_{transport_, clock_, {Millis(1000), Millis(0)}};
   std::stop_source stop_;
   std::vector<std::string> changes_;
-  Informer informer_{client_, clock_, {.resource = kPods, .ns = "", .labelSelector = "", .index = nullptr, .trim = nullptr, .seed = 1},
+  Informer informer_{client_,
+                     clock_,
+                     {.resource = kPods,
+                      .ns = "",
+                      .labelSelector = "",
+                      .index = nullptr,
+                      .trim = nullptr,
+                      .seed = 1},
                      [this](const Change& c) {
-                       changes_.push_back(std::string(c.before == nullptr ? "+" : c.after == nullptr ? "-" : "~") + c.key +
-                                          (c.initial ? " initial" : ""));
+                       changes_.push_back(std::string(c.before == nullptr  ? "+"
+                                                      : c.after == nullptr ? "-"
+                                                                           : "~") +
+                                          c.key + (c.initial ? " initial" : ""));
                      }};
 };
 
 TEST_F(InformerScript, ListsThenWatchesFromTheListsVersion) {
   transport_.then(list("10", {pod("a", "5")}));
-  transport_.then({.lines = {event("ADDED", pod("b", "11")), event("MODIFIED", pod("a", "12")), event("DELETED", pod("b", "13"))}});
+  transport_.then({.lines = {event("ADDED", pod("b", "11")), event("MODIFIED", pod("a", "12")),
+                             event("DELETED", pod("b", "13"))}});
   run();
   EXPECT_EQ(changes_, (std::vector<std::string>{"+ns/a initial", "+ns/b", "~ns/a", "-ns/b"}));
   EXPECT_EQ(requests(), (std::vector<std::string>{"list@0", "watch@10", "watch@13"}));
@@ -107,7 +124,8 @@ TEST_F(InformerScript, RelistsAtTheQuorumAfter410InTheStreamAndFindsDeletions) {
   transport_.then(list("40", {pod("b", "6"), pod("c", "30")}));
   run();
   EXPECT_EQ(requests(), (std::vector<std::string>{"list@0", "watch@10", "list@", "watch@40"}));
-  EXPECT_EQ(changes_, (std::vector<std::string>{"+ns/a initial", "+ns/b initial", "~ns/a", "+ns/c", "-ns/a"}));
+  EXPECT_EQ(changes_, (std::vector<std::string>{"+ns/a initial", "+ns/b initial", "~ns/a", "+ns/c",
+                                                "-ns/a"}));
 }
 
 TEST_F(InformerScript, RelistsAfter410AsAnAnswer) {
@@ -124,7 +142,8 @@ TEST_F(InformerScript, AfterABrokenConnectionItWatchesOnWithoutAList) {
   transport_.then({.cut = true});
   transport_.then({.status = 429});
   run();
-  EXPECT_EQ(requests(), (std::vector<std::string>{"list@0", "watch@10", "watch@11", "watch@11", "watch@11"}));
+  EXPECT_EQ(requests(),
+            (std::vector<std::string>{"list@0", "watch@10", "watch@11", "watch@11", "watch@11"}));
   EXPECT_GE(clock_.elapsed(), Millis(800 + 1600 + 3200));
   EXPECT_LE(clock_.elapsed(), Millis(2 * (800 + 1600 + 3200 + 6400)));
 }
@@ -153,14 +172,20 @@ TEST_F(InformerScript, RelistsWhenServerErrorsGoOn) {
 }
 
 TEST_F(InformerScript, ListFailuresBackOffAndThenSync) {
-  transport_.then({.status = 403, .body = "{}"}).then({.status = 403, .body = "{}"}).then(list("10", {}));
+  transport_.then({.status = 403, .body = "{}"})
+      .then({.status = 403, .body = "{}"})
+      .then(list("10", {}));
   run();
   EXPECT_TRUE(informer_.isSynced());
   EXPECT_GE(clock_.elapsed(), Millis(800 + 1600));
 }
 
 TEST_F(InformerScript, CutsServerBookkeeping) {
-  transport_.then(list("10", {pod("a", "5", R"(,"managedFields":[{}],"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"x","keep":"y"})")}));
+  transport_.then(list(
+      "10",
+      {pod(
+          "a", "5",
+          R"(,"managedFields":[{}],"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"x","keep":"y"})")}));
   run();
   const Json kept = *informer_.store().get("ns/a");
   EXPECT_FALSE(kept["metadata"].contains("managedFields"));

@@ -14,7 +14,8 @@ namespace {
 class Kubeconfig : public testing::Test {
  protected:
   void SetUp() override {
-    directory_ = std::filesystem::temp_directory_path() / ("kubeconfig." + std::to_string(getpid()));
+    directory_ =
+        std::filesystem::temp_directory_path() / ("kubeconfig." + std::to_string(getpid()));
     std::filesystem::create_directories(directory_);
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
@@ -26,19 +27,24 @@ class Kubeconfig : public testing::Test {
   }
   /// A config with one context whose user and cluster hold these lines.
   std::string config(const std::string& cluster, const std::string& user) {
-    return write("config", "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
-                           "contexts: [{name: c, context: {cluster: k, user: u, namespace: team-a}}]\n"
-                           "clusters:\n- name: k\n  cluster: {server: 'https://h:6443'" + cluster + "}\n"
-                           "users:\n- name: u\n  user: {" + user + "}\n");
+    return write("config",
+                 "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
+                 "contexts: [{name: c, context: {cluster: k, user: u, namespace: team-a}}]\n"
+                 "clusters:\n- name: k\n  cluster: {server: 'https://h:6443'" +
+                     cluster +
+                     "}\n"
+                     "users:\n- name: u\n  user: {" +
+                     user + "}\n");
   }
 
   std::filesystem::path directory_;
 };
 
 TEST_F(Kubeconfig, ReadsInlineCertificatesAndToken) {
-  const auto loaded = loadKubeconfig(config(", certificate-authority-data: " + toBase64("CA"),
-                                            "client-certificate-data: " + toBase64("CRT") + ", client-key-data: " +
-                                                toBase64("KEY") + ", token: secret"));
+  const auto loaded =
+      loadKubeconfig(config(", certificate-authority-data: " + toBase64("CA"),
+                            "client-certificate-data: " + toBase64("CRT") +
+                                ", client-key-data: " + toBase64("KEY") + ", token: secret"));
   ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
   EXPECT_EQ(loaded->server, "https://h:6443");
   EXPECT_EQ(loaded->caPem, "CA");
@@ -64,7 +70,8 @@ TEST_F(Kubeconfig, ReadsInsecureFlag) {
 }
 
 TEST_F(Kubeconfig, FirstFileOfAListWins) {
-  const std::string first = write("first", "current-context: b\ncontexts: [{name: b, context: {cluster: k}}]\n");
+  const std::string first =
+      write("first", "current-context: b\ncontexts: [{name: b, context: {cluster: k}}]\n");
   const std::string second = write("second",
                                    "current-context: a\n"
                                    "contexts: [{name: a, context: {cluster: other}}]\n"
@@ -80,11 +87,13 @@ TEST_F(Kubeconfig, RefusesWhatItCannotUse) {
   };
   const Case cases[] = {
       {"", "exec: {command: aws}",
-       "users[0].user: credentials from exec are not supported; use a token, tokenFile or client certificate"},
+       "users[0].user: credentials from exec are not supported; use a token, tokenFile or client "
+       "certificate"},
       {"", "client-certificate-data: " + toBase64("CRT"),
        "users[0].user: client-certificate and client-key belong together, but only one is given"},
       {", proxy-url: 'http://p'", "", "clusters[0].cluster: proxy-url is not supported"},
-      {", certificate-authority-data: '%'", "", "clusters[0].cluster: certificate-authority-data is not base64"},
+      {", certificate-authority-data: '%'", "",
+       "clusters[0].cluster: certificate-authority-data is not base64"},
   };
   for (const Case& c : cases) {
     const auto loaded = loadKubeconfig(config(c.cluster, c.user));

@@ -38,10 +38,12 @@ class LeaseServer {
       return {.cut = true};
     }
     if (request.method == "GET") {
-      return lease.is_null() ? FakeApiTransport::Answer{.status = 404, .body = "{}"} : FakeApiTransport::Answer{.body = lease.dump()};
+      return lease.is_null() ? FakeApiTransport::Answer{.status = 404, .body = "{}"}
+                             : FakeApiTransport::Answer{.body = lease.dump()};
     }
     const Json body = Json::parse(request.body);
-    if (!lease.is_null() && body["metadata"].value("resourceVersion", "") != lease["metadata"]["resourceVersion"]) {
+    if (!lease.is_null() &&
+        body["metadata"].value("resourceVersion", "") != lease["metadata"]["resourceVersion"]) {
       return {.status = 409, .body = "{}"};
     }
     ++writes;

@@ -9,7 +9,8 @@
 namespace stagewright::kube {
 namespace {
 
-std::vector<std::string> split(LineSplitter& splitter, const std::vector<std::string>& pieces, bool& ok) {
+std::vector<std::string> split(LineSplitter& splitter, const std::vector<std::string>& pieces,
+                               bool& ok) {
   std::vector<std::string> lines;
   const auto keep = [&](std::string_view line) { lines.emplace_back(line); };
   ok = true;
@@ -48,7 +49,8 @@ TEST(LineSplitter, RefusesALongerLine) {
 TEST(LineSplitter, SkipsLongLinesWhenAsked) {
   LineSplitter splitter(3, true);
   bool ok = false;
-  EXPECT_EQ(split(splitter, {"a\nbbb", "bbbb", "\nc\nddddd"}, ok), (std::vector<std::string>{"a", "c"}));
+  EXPECT_EQ(split(splitter, {"a\nbbb", "bbbb", "\nc\nddddd"}, ok),
+            (std::vector<std::string>{"a", "c"}));
   EXPECT_TRUE(ok);
   EXPECT_EQ(splitter.skippedLines(), 2u);
 }

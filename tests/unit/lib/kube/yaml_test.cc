@@ -67,7 +67,8 @@ constexpr Case kCases[] = {
     {R"~(a: -010)~", R"~({"a":-8})~"},
     {R"~(a: 0xFFFFFFFFFFFFFFFF)~", R"~({"a":18446744073709551615})~"},
     {R"~(x: &a {p: 1, q: 2}\ny: {<<: *a, q: 3})~", R"~({"true":{"p":1,"q":3},"x":{"p":1,"q":2}})~"},
-    {R"~(x: &a {p: 1}\nz: &b {r: 2}\ny: {<<: [*a, *b], q: 3})~", R"~({"true":{"p":1,"q":3,"r":2},"x":{"p":1},"z":{"r":2}})~"},
+    {R"~(x: &a {p: 1}\nz: &b {r: 2}\ny: {<<: [*a, *b], q: 3})~",
+     R"~({"true":{"p":1,"q":3,"r":2},"x":{"p":1},"z":{"r":2}})~"},
     {R"~(x: &a 1\ny: *a)~", R"~({"true":1,"x":1})~"},
     {R"~(a: 1\na: 2)~", R"~({"a":2})~"},
     {R"~(a: {b: [1, two, ~]})~", R"~({"a":{"b":[1,"two",null]}})~"},
@@ -106,7 +107,8 @@ constexpr Case kCases[] = {
 std::string unescaped(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == 'n' || text[i + 1] == 't');
+    const bool escape =
+        text[i] == '\\' && i + 1 < text.size() && (text[i + 1] == 'n' || text[i + 1] == 't');
     if (escape) {
       out += text[++i] == 'n' ? '\n' : '\t';
     } else {
@@ -142,13 +144,15 @@ TEST(Yaml, StopsBillionLaughs) {
   }
   const Result<Json> value = parseYaml(text);
   ASSERT_FALSE(value.has_value());
-  EXPECT_NE(value.error().message.find("the document is too large"), std::string::npos) << value.error().message;
+  EXPECT_NE(value.error().message.find("the document is too large"), std::string::npos)
+      << value.error().message;
 }
 
 TEST(Yaml, StopsDeepNesting) {
   const Result<Json> value = parseYaml(std::string(300, '[') + std::string(300, ']'));
   ASSERT_FALSE(value.has_value());
-  EXPECT_NE(value.error().message.find("nested too deeply"), std::string::npos) << value.error().message;
+  EXPECT_NE(value.error().message.find("nested too deeply"), std::string::npos)
+      << value.error().message;
 }
 
 TEST(Yaml, ReadsEveryDocumentOfAStream) {
