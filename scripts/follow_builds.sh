@@ -35,8 +35,9 @@ words='def clean: gsub("[\u0000-\u0008\u000b-\u001f\u007f]"; "");
   def megabytes: "\(. / 100000 | floor / 10) MB";
   if startswith("##stagewright ") then
     (try (.[14:] | sub("^[0-9a-f]+ "; "") | fromjson) catch {}) as $f |
-    if $f.type == "step" and $f.state == "Started" then "[\($f.step + 1)/\($f.of)] \($f.text // "" | clean)"
-    elif $f.type == "step" then "[\($f.step + 1)/\($f.of)] \($f.state) in \($f.millis // 0 | duration)"
+    if $f.type == "step" and $f.state == "Started" then empty  # the executor says it in words
+    elif $f.type == "step" and $f.state == "Succeeded" and ($f.millis // 0) < 100 then empty
+    elif $f.type == "step" then "\($f.state | ascii_downcase) after \($f.millis // 0 | duration)"
     elif $f.type == "push-check" then "may push: \($f.ok)"
     elif $f.type == "layer" then "layer \($f.digest[7:19]) \($f.size // 0 | megabytes) \($f.how)"
     elif $f.type == "image" then "pushed \($f.reference // "")"

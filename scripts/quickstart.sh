@@ -9,6 +9,7 @@
 #                          reach it
 #   --docker-config FILE   with --context: credentials for it; default: ~/.docker/config.json
 #   --real-images          build on Docker Hub's golang image instead of one made on this machine (needs a network)
+#   --bin DIR              use these programs instead of building them
 #   --namespace NAME       where the example builds live; default: demo
 #   --install-only         stop when the operator runs
 #
@@ -21,7 +22,7 @@ source "$root/scripts/lib.sh"
 # A command that fails where no message was foreseen must not end the script in silence.
 trap 'warn "failed: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
 
-context='' registry='' docker_config=$HOME/.docker/config.json real_images=0 namespace=demo install_only=0
+bin='' context='' registry='' docker_config=$HOME/.docker/config.json real_images=0 namespace=demo install_only=0
 system_namespace=stagewright-system
 builds=(hello-go-large hello-go-small)
 
@@ -34,6 +35,7 @@ parse_arguments() {
       --registry)      registry=${2:?--registry needs a repository prefix}; shift ;;
       --docker-config) docker_config=${2:?--docker-config needs a file}; shift ;;
       --namespace)     namespace=${2:?--namespace needs a name}; shift ;;
+      --bin)           bin=${2:?--bin needs a directory}; shift ;;
       --real-images)   real_images=1 ;;
       --install-only)  install_only=1 ;;
       -h|--help)       usage; exit 0 ;;
@@ -55,14 +57,22 @@ prefixed() { sed -u "s/^/${SW_DIM}[$1]${SW_OFF} /" >&2; }
 
 # The two big builds share nothing, so they run side by side: on a cold machine each takes about five minutes.
 build_and_start() {
-  local cpp_pid
-  timed "packages" "$root/scripts/build.sh" --packages-only
-  apt_install jq bsdextrautils
-  say "Building the programs (C++) and, beside it, the cluster"
-  ("$root/scripts/build.sh" --no-install 2>&1 | prefixed "c++") &
-  cpp_pid=$!
+  local cpp_pid=''
+  timed "packages" install_packages
+  if [[ -z $bin ]]; then
+    say "Building the programs (C++) and, beside it, the cluster"
+    ("$root/scripts/build.sh" --no-install 2>&1 | prefixed "c++") &
+    cpp_pid=$!
+    bin=$root/build/release/bin
+  fi
   start_cluster
-  wait "$cpp_pid" || die "building the programs failed; by itself: scripts/build.sh"
+  [[ -z $cpp_pid ]] || wait "$cpp_pid" || die "building the programs failed; by itself: scripts/build.sh"
+}
+
+# All of them before anything runs side by side: apt works for one at a time.
+install_packages() {
+  [[ -n $bin ]] || "$root/scripts/build.sh" --packages-only
+  apt_install jq bsdextrautils
 }
 
 start_cluster() {
@@ -113,7 +123,7 @@ push_images() {
   while read -r name reference; do
     images[$name]=$reference
     note "$reference"
-  done < <("$root/scripts/images.sh" --registry "$push_to" --pull-as "$pull_as" "${push_flags[@]}")
+  done < <("$root/scripts/images.sh" --bin "$bin" --registry "$push_to" --pull-as "$pull_as" "${push_flags[@]}")
   (( ${#images[@]} == 3 )) || die "the images were not pushed"
 }
 
@@ -132,7 +142,7 @@ install_operator() {
 
 # make_namespace NAME LEVEL: with Pod Security and the Secret for the registry.
 make_namespace() {
-  kubectl apply -f - >/dev/null <<YAML
+  kubectl apply --server-side --force-conflicts --field-manager=quickstart -f - >/dev/null <<YAML
 apiVersion: v1
 kind: Namespace
 metadata:
@@ -140,7 +150,8 @@ metadata:
   labels: {pod-security.kubernetes.io/enforce: $2}
 YAML
   kubectl create secret generic push -n "$1" --type=kubernetes.io/dockerconfigjson \
-    --from-file=.dockerconfigjson="$secret_config" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+    --from-file=.dockerconfigjson="$secret_config" --dry-run=client -o yaml |
+    kubectl apply --server-side --force-conflicts --field-manager=quickstart -f - >/dev/null
 }
 
 # --- building the examples ----------------------------------------------------------------------
