@@ -195,13 +195,16 @@ class BuildKit:
 def tree_digest(tag):
     """Of the image's whole tree, contents included, so that equal trees show as equal."""
     import image
-    accept = "application/vnd.oci.image.manifest.v1+json,application/vnd.docker.distribution.manifest.v2+json"
+    accept = ",".join(("application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json",
+                       "application/vnd.docker.distribution.manifest.v2+json"))
 
     def get(path):
         request = urllib.request.Request("http://%s/v2/bench/%s" % (REGISTRY, path), headers={"Accept": accept})
         return urllib.request.urlopen(request, timeout=60).read()
 
     manifest = json.loads(get(tag + "/manifests/latest"))
+    while "layers" not in manifest:
+        manifest = json.loads(get("%s/manifests/%s" % (tag, manifest["manifests"][0]["digest"])))
     tree, links = {}, {}
     for layer in manifest["layers"]:
         raw = get("%s/blobs/%s" % (tag, layer["digest"]))

@@ -16,7 +16,9 @@ std::string StageBuild::nameOf(int index) const {
 }
 
 Status StageBuild::run(std::stop_token stop) {
-  records_.reserve(stage_.steps.size());  // others read finished records while more are added
+  // Others read what is finished while more is added.
+  records_.reserve(stage_.steps.size());
+  keys_.reserve(stage_.steps.size());
   if (stage_.base.kind == plan::Base::Kind::kStage) {
     TRY(StageBuild* const parent, scope_.await(stage_.base.stage));
     key_ = parent->key();

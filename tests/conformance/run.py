@@ -161,6 +161,8 @@ def differences(expected, found, path=""):
         for key in sorted(set(expected) | set(found)):
             out += differences(expected.get(key, "(absent)"), found.get(key, "(absent)"), path + "/" + key)
         return out
+    if path == "/line" and expected == 0:
+        return []  # BuildKit shows no place; we may
     return [] if expected == found else ["%s: expected %s, got %s" % (path, json.dumps(expected), json.dumps(found))]
 
 
@@ -194,6 +196,7 @@ def record(cases, names):
 
 def compare(cases, names, binary):
     expected = load_expected()
+    known = json.loads((HERE / "known.json").read_text())  # docs/compatibility.md
     builder = Stagewright(binary)
     wrong = []
     try:
@@ -204,6 +207,11 @@ def compare(cases, names, binary):
                 continue
             found, log = build(builder, cases[name])
             lines = differences(expected[name], found)
+            if lines and name in known:
+                print("known %s: %s" % (name, known[name]), flush=True)
+                continue
+            if name in known:
+                lines = ["is listed in known.json and does not differ any more"]
             print("%s %s" % ("FAIL" if lines else "ok  ", name), flush=True)
             if lines:
                 wrong.append(name)
@@ -212,7 +220,8 @@ def compare(cases, names, binary):
                     print("    " + "\n    ".join(log.strip().splitlines()[-6:]))
     finally:
         builder.close()
-    print("%d of %d cases as %s has them" % (len(names) - len(wrong), len(names), ORACLE_VERSION))
+    print("%d of %d cases as %s has them, %d known differences" %
+          (len(names) - len(wrong) - len(set(known) & set(names)), len(names), ORACLE_VERSION, len(set(known) & set(names))))
     return 1 if wrong else 0
 
 

@@ -26,7 +26,7 @@ CASES["change_over_three_layers"] = case(BEFORE + "RUN rm -r /b\nRUN mkdir /b &&
 # the process
 for kind, body in {
         "capabilities": "grep ^Cap /proc/self/status > /o", "capabilities_user": "grep ^Cap /proc/self/status > /tmp/o", "hostname": "hostname > /o", "stdin": "cat > /o", "umask": "umask > /o", "pid": "echo $$ > /o",
-        "home_root": "echo $HOME > /o", "shm": "df /dev/shm | tail -1 | awk '{print $2}' > /o", "background": "(sleep 30; echo late > /late) & true", "environment": "env | grep -v -i proxy | sort > /o", "working_directory": "pwd > /o", "no_new_privs": "grep NoNewPrivs /proc/self/status > /o",
+        "home_root": "echo $HOME > /o", "shm": "df /dev/shm | tail -1 | awk '{print $2}' > /o", "background": "(sleep 30; echo late > /late) & true", "environment": "env | grep -v -e OTEL -e TRACEPARENT | sort > /o", "working_directory": "pwd > /o", "no_new_privs": "grep NoNewPrivs /proc/self/status > /o",
         "readonly_sys": "echo x > /sys/x 2>/dev/null || echo no > /o", "mount_denied": "mount -t tmpfs x /mnt 2>/dev/null || echo no > /o", "exit_code": "exit 7", "not_found": "nosuchprogram", "kill": "kill -9 $$", "false": "false", "pipe": "false | true", "multi_line": "echo a && \\\n  echo b > /o"}.items():
     user = "USER nobody\n" if kind.endswith("_user") else ""
     CASES["process_" + kind] = case(user + "RUN " + body)
