@@ -6,6 +6,13 @@
 
 namespace stagewright::registry {
 
+namespace {
+
+/// For requests whose answer is small: a server that drips must not hold us for ever.
+constexpr Millis kSmallTotal{600'000};
+
+}  // namespace
+
 Scopes pullScope(const Endpoint& endpoint) {
   return {"repository:" + endpoint.repository + ":pull"};
 }
@@ -50,6 +57,9 @@ Result<http::Response> Requester::send(const Endpoint& endpoint, const Scopes& s
   TRY(http::Url base, http::parseUrl(endpoint.baseUrl));
   TRY(http::Url url, http::parseUrl(request.url));
   const bool ours = url.origin() == base.origin();
+  if (request.timeouts.total == Millis(0) && !request.sink && request.body == nullptr) {
+    request.timeouts.total = kSmallTotal;
+  }
   request.tls = endpoint.tls;
   request.tls.verify = endpoint.tls.verify || !ours;
   TRY(http::Response response,

@@ -42,6 +42,7 @@ Result<http::Url> realmUrl(const Endpoint& endpoint, const Challenge& challenge,
   request.tls = endpoint.tls;
   request.tls.verify = endpoint.tls.verify || realm->host != registry.host;
   request.timeouts.idle = Millis(30'000);
+  request.timeouts.total = Millis(60'000);
   return realm;
 }
 

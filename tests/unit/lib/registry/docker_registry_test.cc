@@ -121,6 +121,39 @@ TEST_F(RealRegistry, StreamsABlobWhoseDigestComesLast) {
   EXPECT_TRUE(*client.hasBlob(repository("team/stream"), digestOf(bytes).digest, {}));
 }
 
+/// Breaks the connection once, in the middle of the body.
+class BreakingStream final : public http::BodySource {
+ public:
+  explicit BreakingStream(std::string bytes) : inner_(std::move(bytes)) {}
+  Result<std::size_t> read(char* buffer, std::size_t size) override {
+    if (given_ > 1'000'000 && !broken_) {
+      broken_ = true;
+      return unavailable("the cable was pulled");
+    }
+    TRY(std::size_t n, inner_.read(buffer, size));
+    given_ += n;
+    return n;
+  }
+  Status rewind() override { return inner_.rewind(); }
+
+ private:
+  http::StringSource inner_;
+  std::size_t given_ = 0;
+  bool broken_ = false;
+};
+
+TEST_F(RealRegistry, SurvivesAConnectionThatBreaksInTheMiddleOfALayer) {
+  Client client(*transport_, clock_, config());
+  const std::string bytes = someBytes(3'500'000);
+  BreakingStream source(bytes);
+  auto pushed =
+      client.pushBlobStream(repository("team/broken"), source, [&] { return digestOf(bytes); }, {});
+  ASSERT_TRUE(pushed) << pushed.error().message;
+  auto fetched = client.fetchBlobBytes(repository("team/broken"), blobOf(bytes), 10'000'000, {});
+  ASSERT_TRUE(fetched) << fetched.error().message;
+  EXPECT_TRUE(*fetched == bytes);
+}
+
 TEST_F(RealRegistry, MountsFromAnotherRepositoryOrSaysThatItWillNot) {
   Client client(*transport_, clock_, config());
   const std::string bytes = someBytes(1000);
