@@ -141,7 +141,8 @@ Outcome<DockerfileText> loadDockerfile(const Context& context, const std::string
 
 Outcome<DockerfileText> inlineDockerfile(const Context& context, std::string text) {
   DockerfileText result;
-  result.name = "dockerfileInline";
+  // What people and editors look for in a message: file:line:column.
+  result.name = "Dockerfile";
   result.text = std::move(text);
   CHECK_OK(loadIgnoreFile(context, ".dockerignore", result));
   return result;
