@@ -36,7 +36,8 @@ struct DockerfileText {
 /// InvalidSpec, DockerfileInvalid (too large).
 Outcome<DockerfileText> loadDockerfile(const Context& context, const std::string& dockerfile);
 
-/// The same for a Dockerfile of the spec itself: only the context's .dockerignore is read.
+/// The same for a Dockerfile of the spec itself, called Dockerfile in messages: only the context's
+/// .dockerignore is read.
 Outcome<DockerfileText> inlineDockerfile(const Context& context, std::string text);
 
 }  // namespace stagewright::prepare

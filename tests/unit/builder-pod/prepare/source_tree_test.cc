@@ -54,6 +54,7 @@ TEST_F(SourceTree, PrefersTheIgnoreFileOfTheDockerfile) {
   EXPECT_EQ(file->ignoreText, "special\n");
   EXPECT_EQ(file->ignoreName, "build/web.Dockerfile.dockerignore");
   EXPECT_EQ(inlineDockerfile(context(), "FROM scratch\n")->ignoreText, "general\n");
+  EXPECT_EQ(inlineDockerfile(context(), "FROM scratch\n")->name, "Dockerfile");
 }
 
 TEST_F(SourceTree, FollowsLinksInsideOnly) {
