@@ -20,6 +20,7 @@
 #include "local/image_collector.h"
 #include "local/planning.h"
 #include "local/registry_source.h"
+#include "local/scratch_file.h"
 #include "local/stage_build.h"
 
 namespace stagewright::local {
@@ -202,8 +203,8 @@ class Build {
     contexts_[""] = std::make_unique<Context>(store_, input_.context, std::move(ignore));
     hosts_ = store_.scratch() + "/hosts";
     resolv_ = store_.scratch() + "/resolv.conf";
-    CHECK_OK(saveFileAtomically(hosts_, kHosts));
-    return saveFileAtomically(resolv_, loadFile("/etc/resolv.conf", kResolvLimit).value_or(""));
+    CHECK_OK(saveScratchFile(hosts_, kHosts));
+    return saveScratchFile(resolv_, loadFile("/etc/resolv.conf", kResolvLimit).value_or(""));
   }
 
   /// Findings are warnings; `# check=error=true` makes them an error.

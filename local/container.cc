@@ -21,6 +21,7 @@
 #include "lib/base/hash.h"
 #include "lib/layer/root.h"
 #include "local/device_cgroup.h"
+#include "local/scratch_file.h"
 
 namespace stagewright::local {
 
@@ -150,7 +151,7 @@ Result<stage::RunOutcome> ContainerRunner::run(const ContainerRequest& request, 
   const std::string id = "stagewright-" + toHex(randomBytes(8));
   const std::string bundle = state_ + "/" + id;
   CHECK_OK(makeDirectories(bundle, 0700));
-  CHECK_OK(saveFileAtomically(bundle + "/config.json", dumpJson(makeRuntimeSpec(request, runtime_)), 0600));
+  CHECK_OK(saveScratchFile(bundle + "/config.json", dumpJson(makeRuntimeSpec(request, runtime_))));
   std::vector<std::string> arguments{runtime_.path, "--root", state_ + "/runtime"};
   std::optional<DeviceCgroup> devices;
   if (runtime_.kind == Runtime::Kind::kCrun) {

@@ -8,6 +8,7 @@
 
 #include "lib/base/file.h"
 #include "lib/layer/pattern.h"
+#include "local/scratch_file.h"
 
 namespace stagewright::local {
 
@@ -195,7 +196,7 @@ Status FileDigests::save() {
     putText(out, known.digest);
   }
   memory->changed = false;
-  return saveFileAtomically(path_, out, 0600);
+  return saveScratchFile(path_, out);
 }
 
 Status addTree(Sha256& hash, stage::SourceTree& tree, const std::string& path, FileDigests& digests) {

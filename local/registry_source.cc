@@ -4,6 +4,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/json.h"
+#include "local/scratch_file.h"
 
 namespace stagewright::local {
 
@@ -76,8 +77,8 @@ Result<plan::BaseImage> RegistrySource::fetchImage(const std::string& name, cons
   pinned.digest = *digest;
   TRY(plan::BaseImage image, fetchAnew(pinned, platform, stop));
   const std::string text = formatImage(image);
-  CHECK_OK(saveFileAtomically(byDigest, text));
-  CHECK_OK(saveFileAtomically(byTag, text));
+  CHECK_OK(saveScratchFile(byDigest, text));
+  CHECK_OK(saveScratchFile(byTag, text));
   return image;
 }
 

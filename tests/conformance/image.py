@@ -61,8 +61,10 @@ def entry(tar, member):
 
 
 def remove(tree, name):
-    for path in [p for p in tree if p == name or p.startswith(name + "/")]:
-        del tree[path]
+    old = tree.pop(name, None)
+    if old and old["type"] == "dir":
+        for path in [p for p in tree if p.startswith(name + "/")]:
+            del tree[path]
 
 
 def apply_layer(tree, links, raw):
