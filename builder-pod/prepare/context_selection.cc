@@ -46,15 +46,34 @@ ContextSelection::Components ContextSelection::componentsOf(std::string_view pat
   return parts;
 }
 
+std::string ContextSelection::keyOf(const std::string& directory, const Components& rest) {
+  std::string key = directory;
+  for (const Component& component : rest) {
+    key += '\0' + component.name + (component.pattern ? "*" : "=");
+  }
+  return key;
+}
+
 bool ContextSelection::add(int root, const plan::ContextUse& use) {
+  answers_.clear();
   return match(root, "", componentsOf(use.path, &use), 0);
 }
 
-bool ContextSelection::match(int root, const std::string& directory, Components rest, int links) {
+bool ContextSelection::match(int root, const std::string& directory, const Components& rest,
+                             int links) {
   if (rest.empty() || rest.front().doubleStar) {
     paths_.insert(directory);
     return true;
   }
+  const auto [it, isNew] = answers_.try_emplace(keyOf(directory, rest), false);
+  if (isNew) {
+    it->second = matchFirst(root, directory, rest, links);
+  }
+  return it->second;
+}
+
+bool ContextSelection::matchFirst(int root, const std::string& directory, Components rest,
+                                  int links) {
   const Component first = rest.front();
   rest.erase(rest.begin());
   if (!first.pattern) {
@@ -84,7 +103,7 @@ bool ContextSelection::matchName(int root, const std::string& directory, const s
   if (!rest.empty() && !S_ISDIR(st->st_mode)) {
     return false;
   }
-  return match(root, path, std::move(rest), links);
+  return match(root, path, rest, links);
 }
 
 bool ContextSelection::follow(int root, const std::string& directory, const std::string& link,
@@ -97,7 +116,7 @@ bool ContextSelection::follow(int root, const std::string& directory, const std:
   const std::string text(target, static_cast<std::size_t>(size));
   Components parts = componentsOf(text.front() == '/' ? text : directory + "/" + text, nullptr);
   parts.insert(parts.end(), rest.begin(), rest.end());
-  return match(root, "", std::move(parts), links + 1);
+  return match(root, "", parts, links + 1);
 }
 
 bool ContextSelection::covers(const std::string& path) const {

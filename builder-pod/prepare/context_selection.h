@@ -2,6 +2,7 @@
 // and links in sources, which COPY follows inside the context.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -34,14 +35,19 @@ class ContextSelection {
   };
   using Components = std::vector<Component>;
 
+  static std::string keyOf(const std::string& directory, const Components& rest);
   static Components componentsOf(std::string_view path, const plan::ContextUse* use);
-  bool match(int root, const std::string& directory, Components rest, int links);
+  bool match(int root, const std::string& directory, const Components& rest, int links);
+  bool matchFirst(int root, const std::string& directory, Components rest, int links);
   bool matchName(int root, const std::string& directory, const std::string& name, Components rest,
                  int links);
   bool follow(int root, const std::string& directory, const std::string& link, Components rest,
               int links);
 
   std::set<std::string> paths_;
+  /// What match() said about (directory, rest) during one add(): links to where one came from would
+  /// otherwise multiply with every wildcard.
+  std::map<std::string, bool> answers_;
 };
 
 }  // namespace stagewright::prepare

@@ -106,6 +106,18 @@ TEST_F(TransferContext, FollowsNamedLinksInsideAndNeverOutside) {
   EXPECT_THAT(transfer({"."}), Not(Contains("out/key")));
 }
 
+TEST_F(TransferContext, DoesNotMultiplyLinksWithWildcards) {
+  for (const char* name : {"/a", "/b", "/c", "/d"}) {
+    fs::create_symlink(".", from_ + name);
+  }
+  writeFile(from_ + "/file", "");
+  std::string pattern = "file";
+  for (int i = 0; i < 30; ++i) {
+    pattern = "*/" + pattern;
+  }
+  EXPECT_THAT(transfer({pattern}), Contains("file"));
+}
+
 TEST_F(TransferContext, KeepsModesTimesHardLinksAndHoles) {
   writeFile(from_ + "/bin/tool", "t", 04755);
   writeFile(from_ + "/a", "same");
