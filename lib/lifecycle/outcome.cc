@@ -205,11 +205,20 @@ Outcome judgeFailure(const EndedAttempt& attempt) {
   if (std::optional<Outcome> out = judgePod(attempt)) {
     return *out;
   }
-  if (const std::optional<plan::Failure> failure = sealedFailure(attempt)) {
+  if (attempt.pod.container.exitCode == static_cast<int>(plan::Exit::kIsolation)) {
+    return judgeExitCode(attempt);  // the container cannot know what would help
+  }
+  // A stage that gets a signal says so; whether someone had the right to send it, it cannot tell: a
+  // step can send one too.
+  const std::optional<plan::Failure> failure = sealedFailure(attempt);
+  if (failure && failure->reason != reason::kDisrupted) {
     return fromWords(attempt, *failure);
   }
   if (attempt.pod.deletionTimestamp) {
     return base(attempt, reason::kDisrupted, attempt.label + " was deleted" + where(attempt.pod));
+  }
+  if (failure) {
+    return fromWords(attempt, *failure);
   }
   // PID 1 itself; a killed child is in its words. A zero exit with OOMKilled is a survivor.
   if (attempt.pod.container.reason == "OOMKilled" && attempt.pod.container.exitCode != 0) {

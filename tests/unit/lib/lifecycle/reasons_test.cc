@@ -66,8 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Reasons, Terminal,
                                            Sealed{"0", 12, "StageOOMKilled", "User"},
                                            Sealed{"0", 70, "WorkspaceFull", "User"},
                                            Sealed{"0", 70, "EphemeralStorageExceeded", "User"},
-                                           Sealed{"0", 70, "WorkspaceIncompatible", "User"},
-                                           Sealed{"0", 78, "PolicyViolation", "Policy"}),
+                                           Sealed{"0", 70, "WorkspaceIncompatible", "User"}),
                          [](const auto& test) {
                            return std::string(test.param.part) + test.param.reason;
                          });
@@ -380,6 +379,33 @@ TEST(Disrupted, IsRetriedAtOnceAndNotCharged) {
     EXPECT_EQ(cluster.ready().reason, "Progressing");
     EXPECT_EQ(cluster.status().stages[0].attempts.at(0).reason, "Disrupted");
   }
+}
+
+TEST(Disrupted, IsBelievedOfAStageOnlyWhenItsPodWasDeleted) {
+  for (const bool deleted : {true, false}) {
+    FakeCluster cluster;
+    cluster.toStages({{}});
+    cluster.run("0");
+    cluster.settle();
+    if (deleted) {
+      cluster.pod("0").deletionTimestamp = cluster.now;
+    }
+    cluster.failWith("0", 70, "Disrupted", "got signal 15");
+    cluster.settle();
+    EXPECT_EQ(cluster.ready().reason, deleted ? "Disrupted" : "InternalError");
+    EXPECT_EQ(cluster.status().run->infrastructureRetries, deleted ? 0 : 1);
+  }
+}
+
+TEST(PolicyViolation, SaysWhatHelpsWhenTheRuntimeIgnoresHostUsers) {
+  FakeCluster cluster;
+  cluster.toStages({{}});
+  cluster.run("0");
+  cluster.settle();
+  cluster.failWith("0", 78, "IsolationRefused", "a user namespace was asked for");
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "PolicyViolation");
+  EXPECT_THAT(cluster.ready().message, HasSubstr("containerd 2.0 or newer is needed"));
 }
 
 TEST(Disrupted, EndsAfterEightAttempts) {
