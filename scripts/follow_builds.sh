@@ -22,7 +22,8 @@ facts='.items[] | .metadata.name as $name | .status // {} |
   | map(gsub("[\u0000-\u001f\u007f]"; " ")) | @tsv'
 
 # shellcheck disable=SC2016
-finished='[.items[] | [.status.conditions[]? | select(.type == "Finished" and .status == "True")] | length] | length > 0 and all(. > 0)'
+finished='.items | length > 0 and all(.[]; .metadata.generation as $now |
+  any(.status.conditions[]?; .type == "Finished" and .status == "True" and .observedGeneration == $now))'
 
 # shellcheck disable=SC2016
 pods='.items[] | select(.status.phase != "Pending") | [.metadata.name,

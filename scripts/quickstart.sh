@@ -188,12 +188,14 @@ copy_real_images() {
 
 # Applying the same again builds nothing: that is what declarative means. A second run of this script asks for it.
 apply_examples() {
-  local again
+  local again token
+  token=$(now_ms)
   make_namespace "$namespace" baseline
   again=$(kubectl get imagebuilds -n "$namespace" -o jsonpath='{.items[?(@.status.run.completionTime)].metadata.name}')
   kubectl apply -n "$namespace" -k "$scratch/hello-go" >&2
-  [[ -z $again ]] ||
-    kubectl annotate imagebuilds -n "$namespace" "${builds[@]}" --overwrite "build.stagewright.dev/rebuild=$(now_ms)" >&2
+  [[ -n $again ]] || return 0
+  kubectl annotate imagebuilds -n "$namespace" "${builds[@]}" --overwrite "build.stagewright.dev/rebuild=$token" >&2
+  kubectl wait imagebuilds -n "$namespace" "${builds[@]}" --for=jsonpath='{.status.lastHandledRebuild}'="$token" --timeout=60s >/dev/null
 }
 
 show_table() {
