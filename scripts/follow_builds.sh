@@ -22,8 +22,8 @@ facts='.items[] | .metadata.name as $name | .status // {} |
   | map(gsub("[\u0000-\u001f\u007f]"; " ")) | @tsv'
 
 # shellcheck disable=SC2016
-finished='.items | length > 0 and all(.[]; .metadata.generation as $now |
-  any(.status.conditions[]?; .type == "Finished" and .status == "True" and .observedGeneration == $now))'
+finished='.items | length > 0 and all(.[]; .status.observedGeneration == .metadata.generation
+  and any(.status.conditions[]?; .type == "Finished" and .status == "True"))'
 
 # shellcheck disable=SC2016
 pods='.items[] | select(.status.phase != "Pending") | [.metadata.name,
