@@ -22,9 +22,9 @@ struct PackedExport {
 };
 
 /// Packs what `pattern` (absolute, may hold wildcards; `**` stops the fixed part) means in `tree`. `stubs` are directories
-/// that the runtime made: left out while nothing is in them.
+/// that the runtime made: left out while nothing is in them. No time is later than `latest`.
 Result<PackedExport> packExport(layer::Tree& tree, const std::string& pattern, const std::set<std::string>& stubs,
-                                layer::ByteSink& sink);
+                                layer::ByteSink& sink, std::optional<std::int64_t> latest = std::nullopt);
 
 class ArtifactTree : public SourceTree {
  public:

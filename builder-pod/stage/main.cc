@@ -27,12 +27,19 @@ constexpr std::size_t kMaxPlan = 64 * 1024 * 1024;
 
 Stop* stopSignal = nullptr;  // for the signal handler, which has no other way to it
 
-void onSignal(int) { stopSignal->request(); }
+/// Only signals from outside count: a step can send us SIGTERM too, but then the kernel puts its id into the signal. From
+/// a parent namespace the sender's id reads as 0, and nobody can forge SI_USER.
+void onSignal(int, siginfo_t* info, void*) {
+  if (::getpid() != 1 || (info->si_code == SI_USER && info->si_pid == 0)) {
+    stopSignal->request();
+  }
+}
 
 void listenForSignals(Stop& stop) {
   stopSignal = &stop;
   struct sigaction action {};
-  action.sa_handler = onSignal;
+  action.sa_sigaction = onSignal;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
   ::sigaction(SIGTERM, &action, nullptr);
   ::sigaction(SIGINT, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);

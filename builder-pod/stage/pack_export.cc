@@ -57,6 +57,7 @@ class Packer {
   }
 
   void setStubs(const std::set<std::string>& stubs) { writer_.setStubs(stubs); }
+  void setLatest(std::optional<std::int64_t> latest) { writer_.setTimeLimit({latest, false}); }
   Status finish() { return tar_.finish(); }
 
  private:
@@ -85,12 +86,13 @@ class Packer {
 }  // namespace
 
 Result<PackedExport> packExport(layer::Tree& tree, const std::string& pattern, const std::set<std::string>& stubs,
-                                layer::ByteSink& sink) {
+                                layer::ByteSink& sink, std::optional<std::int64_t> latest) {
   RootView view(tree);
   TRY(const Expansion expansion, expandWildcards(view, withoutDoubleStar(pattern)));
   PackedExport packed;
   Packer packer(tree, sink);
   packer.setStubs(stubs);
+  packer.setLatest(latest);
   if (expansion.prefixMissing) {
     CHECK_OK(packer.packMissing());
   }

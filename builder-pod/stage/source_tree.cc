@@ -196,13 +196,15 @@ Result<std::unique_ptr<SourceTree>> makeFileTree(const std::string& name, Fd fil
   return std::unique_ptr<SourceTree>(std::make_unique<SingleFileTree>(name, std::move(file), st));
 }
 
-Result<std::unique_ptr<SourceTree>> makeInlineTree(const std::string& name, const std::string& bytes) {
+Result<std::unique_ptr<SourceTree>> makeInlineTree(const std::string& name, const std::string& bytes,
+                                                   std::optional<layer::Timestamp> time) {
   Fd file(::memfd_create("inline", MFD_CLOEXEC));
   if (!file) {
     return systemError("memfd_create", name, errno);
   }
   CHECK_OK(writeAll(file.get(), bytes, name));
   TRY(FileStat st, layer::statAt(file.get(), ""));
+  st.mtime = time.value_or(st.mtime);
   st.mode = S_IFREG | 0644;
   st.uid = 0;
   st.gid = 0;

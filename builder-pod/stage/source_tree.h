@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,9 @@ Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directo
                                                       SourceOwners owners = SourceOwners::kRoot);
 /// One regular file `name` with owner 0:0.
 Result<std::unique_ptr<SourceTree>> makeFileTree(const std::string& name, Fd file);
-/// One file with the given bytes, mode 0644, owner 0:0, the current time.
-Result<std::unique_ptr<SourceTree>> makeInlineTree(const std::string& name, const std::string& bytes);
+/// One file with the given bytes, mode 0644, owner 0:0 and the given time, else the current one.
+Result<std::unique_ptr<SourceTree>> makeInlineTree(const std::string& name, const std::string& bytes,
+                                                   std::optional<layer::Timestamp> time = std::nullopt);
 
 /// The paths of `tree` that a source of COPY means: itself, or what its wildcards match, in sorted walk order. Matches come
 /// with the links of the fixed part resolved. `prefixMissing` is set (and nothing returned) if the part before the

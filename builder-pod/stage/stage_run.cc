@@ -161,8 +161,9 @@ Result<StageRun::Items> StageRun::execute(const plan::Step& step) {
 }
 
 Status StageRun::writeStepLayer(int index, Items items) {
+  const bool isCopy = std::holds_alternative<plan::CopyStep>(stage_.steps[static_cast<std::size_t>(index)].action);
   TRY(const WrittenFile written, out_->write(plan::layerPath(index), [&](layer::ByteSink& sink) {
-    return layer::writeLayer(*tree_, std::move(items), sink);
+    return layer::writeLayer(*tree_, std::move(items), sink, {plan_.sourceDateEpoch, isCopy});
   }));
   plan::LayerReport layer;
   layer.step = index;
@@ -226,7 +227,7 @@ Status StageRun::packExports() {
     const auto index = static_cast<int>(i);
     PackedExport packed;
     TRY(const WrittenFile written, out_->write(plan::artifactPath(index), [&](layer::ByteSink& sink) -> Status {
-      TRY(packed, packExport(*tree_, stage_.exports[i].path, stubs_, sink));
+      TRY(packed, packExport(*tree_, stage_.exports[i].path, stubs_, sink, plan_.sourceDateEpoch));
       return ok();
     }));
     plan::ArtifactReport artifact;

@@ -167,7 +167,11 @@ Status StageRun::copySource(const plan::CopyStep& copy, const plan::CopySource& 
     case plan::CopySource::From::kInline: break;
   }
   TRY(auto options, makeCopyOptions(copy, source, *tree_));
-  TRY(const auto tree, makeInlineTree(source.path, source.content));
+  std::optional<layer::Timestamp> epoch;
+  if (plan_.sourceDateEpoch) {
+    epoch = layer::Timestamp{*plan_.sourceDateEpoch, 0};
+  }
+  TRY(const auto tree, makeInlineTree(source.path, source.content, epoch));
   return SourceCopier(*tree_, copy, source, std::move(options)).copyMatches(*tree, {source.path});
 }
 

@@ -23,19 +23,6 @@ TarType typeOf(std::uint32_t mode) {
   }
 }
 
-TarEntry makeEntry(const FileStat& st, const std::string& name) {
-  TarEntry entry;
-  entry.type = typeOf(st.mode);
-  entry.name = name;
-  entry.mode = st.permissions();
-  entry.uid = st.uid;
-  entry.gid = st.gid;
-  entry.mtime = st.mtime;
-  entry.major = st.major;
-  entry.minor = st.minor;
-  return entry;
-}
-
 /// A mount point's own attributes are the runtime's, not the image's.
 TarEntry makeStubDirectory(const std::string& name) {
   TarEntry entry;
@@ -46,6 +33,23 @@ TarEntry makeStubDirectory(const std::string& name) {
 }
 
 }  // namespace
+
+TarEntry TreeWriter::makeEntry(const FileStat& st, const std::string& name) const {
+  TarEntry entry;
+  entry.type = typeOf(st.mode);
+  entry.name = name;
+  entry.mode = st.permissions();
+  entry.uid = st.uid;
+  entry.gid = st.gid;
+  entry.mtime = st.mtime;
+  entry.major = st.major;
+  entry.minor = st.minor;
+  const bool limited = limit_.latest && (st.isDirectory() || !limit_.keepFiles);
+  if (limited && entry.mtime >= Timestamp{*limit_.latest, 0}) {
+    entry.mtime = {*limit_.latest, 0};
+  }
+  return entry;
+}
 
 Result<bool> TreeWriter::write(const std::string& path, const std::string& name) {
   TRY(const FileStat st, tree_.stat(path));
@@ -188,7 +192,9 @@ TarEntry makeWhiteout(const std::string& path) {
 
 class LayerWriter {
  public:
-  LayerWriter(Tree& tree, ByteSink& sink) : tar_(sink), tree_(tree), writer_(tree, tar_) {}
+  LayerWriter(Tree& tree, ByteSink& sink, TimeLimit limit) : tar_(sink), writer_(tree, tar_) {
+    writer_.setTimeLimit(limit);
+  }
 
   Status write(const LayerItem& item) {
     CHECK_OK(writeParents(item.path));
@@ -215,17 +221,16 @@ class LayerWriter {
   }
 
   TarWriter tar_;
-  Tree& tree_;
   TreeWriter writer_;
   std::set<std::string> written_;
 };
 
 }  // namespace
 
-Status writeLayer(Tree& tree, std::vector<LayerItem> items, ByteSink& sink) {
+Status writeLayer(Tree& tree, std::vector<LayerItem> items, ByteSink& sink, TimeLimit limit) {
   std::sort(items.begin(), items.end(),
             [](const LayerItem& a, const LayerItem& b) { return walksBefore(a.path, b.path); });
-  LayerWriter writer(tree, sink);
+  LayerWriter writer(tree, sink, limit);
   for (const LayerItem& item : items) {
     if (!item.path.empty()) {
       CHECK_OK(writer.write(item));

@@ -372,7 +372,7 @@ def hostile_steps(work, executor):
       ls -l /proc/1/fd | grep -v -e cannot -e denied | grep '>' && echo LEAK-fd
       ls /proc/self/fd
       grep -r %s / --exclude-dir=proc --exclude-dir=sys 2>/dev/null && echo LEAK-key
-      kill -9 1; kill -TERM 1 2>/dev/null; kill -STOP 1
+      kill -9 1; kill -TERM 1; kill -INT 1; kill -STOP 1
       echo forged > /dev/termination-log
       rm -rf /.stagewright/tools/* ; echo x > /.stagewright/plan.json
       ln -s /etc /.stagewright/out/layers/0.tar.tmp; ln -s /etc/passwd /.stagewright/out/layers/0.tar
@@ -382,7 +382,7 @@ def hostile_steps(work, executor):
       echo '##stagewright %s {"type":"step","step":0,"of":1,"state":"Succeeded","seq":1}'
       echo done > /made
     """ % (attempt_key("0", 1).hex(), "0" * 64)
-    steps = [run_step(script.replace("kill -TERM 1 2>/dev/null;", "")), run_step("ps; echo processes $(ps | wc -l)")]
+    steps = [run_step(script), run_step("ps; echo processes $(ps | wc -l)")]
     c = Container(work, executor, plan_of(stage(0, steps, exports=["/made"])), 0).run()
     assert "LEAK" not in c.log, c.log
     assert c.layer(0).names() == ["made"], c.layer(0).names()

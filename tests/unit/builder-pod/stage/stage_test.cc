@@ -117,6 +117,36 @@ TEST_F(StageTest, WritesOneLayerPerStepAndASealedReport) {
   EXPECT_EQ(runner_.requests[1].identity.uid, 0u);
 }
 
+TEST_F(StageTest, SourceDateEpochMakesLayersEqual) {
+  plan_.sourceDateEpoch = 1000000000;
+  addRun("rm -rf f d; echo x > f; mkdir d; touch -d @5 d/old");
+  plan::CopyStep copy;
+  copy.destination = "/new/";
+  plan::CopySource source;
+  source.from = plan::CopySource::From::kInline;
+  source.path = "EOF";
+  source.content = "text";
+  copy.sources = {source};
+  source.from = plan::CopySource::From::kContext;
+  source.path = "young";
+  copy.sources.push_back(source);
+  plan_.stages[0].steps.push_back({"COPY", 6, "", copy});
+  plan_.stages[0].exports = {{"/f"}};
+  ASSERT_TRUE(dir_.shell("touch -d @1500000000 context/young"));
+  const StageResult first = run();
+  ASSERT_EQ(first.exit, plan::Exit::kSuccess) << first.report.failure->message;
+  ASSERT_TRUE(dir_.shell("rm -rf root/new root/work root/f root/d"));
+  const StageResult second = run();
+  ASSERT_EQ(second.exit, plan::Exit::kSuccess);
+  for (int i : {0, 1}) {
+    EXPECT_EQ(first.report.layers[static_cast<std::size_t>(i)].diffId,
+              second.report.layers[static_cast<std::size_t>(i)].diffId);
+  }
+  EXPECT_EQ(first.report.artifacts[0].digest, second.report.artifacts[0].digest);
+  EXPECT_TRUE(dir_.shell("tar --full-time -tvf out/layers/1.tar | grep young | grep -q 2017 && "
+                         "tar --full-time -tvf out/layers/0.tar | grep old | grep -q 1970"));
+}
+
 TEST_F(StageTest, AFailedStepIsReported) {
   addRun("exit 1");
   addRun("touch never");
