@@ -324,6 +324,9 @@ void Attempt::retryAfter(Millis delay) {
   turn_.event(true, "StageRetried",
               label_ + " attempt " + std::to_string(status_.attempt) + " ended with " +
                   status_.reason + "; another one follows: " + status_.message);
+  // Our own status write wakes nobody: say now why we wait and when to come back.
+  turn_.wait(status_.reason, status_.message);
+  turn_.wakeAt(*status_.retryAt);
 }
 
 bool Attempt::isDue() {

@@ -120,6 +120,19 @@ INSTANTIATE_TEST_SUITE_P(Reasons, Grace,
                            return std::string(test.param.part) + test.param.reason;
                          });
 
+/// Our own status write wakes nobody, so the pass that decides to try again must say when.
+TEST(Grace, ThePassThatSeesTheFailureSaysWhyItWaitsAndWhenItComesBack) {
+  FakeCluster cluster;
+  cluster.settle();
+  cluster.run("prepare");
+  cluster.settle();
+  cluster.failWith("prepare", 31, "BaseImageUnauthorized", "no");
+  const Decision decision = cluster.reconcile();
+  ASSERT_TRUE(decision.requeueAfter);
+  EXPECT_LE(*decision.requeueAfter, seconds(30));
+  EXPECT_EQ(cluster.ready().reason, "BaseImageUnauthorized");
+}
+
 TEST(Grace, EndsWhenTheSecretComes) {
   FakeCluster cluster;
   cluster.toStages({{}});
