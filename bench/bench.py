@@ -262,9 +262,9 @@ def measure(row, builders, work):
             tag = "%s-%s" % (row.lower(), builder.name)
             run_once(builder, context, dockerfile, tag, work, False)
             runs = []
-            for _ in range(RUNS):
-                if variant == "last COPY changed":
-                    write(context / "last", os.urandom(8).hex())
+            for number in range(RUNS):
+                if variant == "last COPY changed":  # the same for every builder, so that the trees can be compared
+                    write(context / "last", "run %d" % number)
                 runs.append(run_once(builder, context, dockerfile, tag, work, variant == "warm"))
             results[builder.name] = {key: statistics.median(r[key] for r in runs) for key in runs[0]}
         digests = {builder.name: tree_digest("%s-%s" % (row.lower(), builder.name)) for builder in builders}
