@@ -86,7 +86,10 @@ Refusal refusalFor(const plan::PlanInput& input, const plan::NeededImage& image,
   Error shown = cause;
   shown.message = what + cause.message + hintFor(cause, credentials);
   const Error error = plan::imageError(input, image, std::move(shown));
-  const bool isNameWrong = !oci::parseReference(image.name);
+  // A bare word that is nearly a stage's name and no image we can have is a misspelt stage, whatever the registry says.
+  const bool isMisspelt =
+      !image.suggestion.empty() && image.name.find_first_of("/:.@") == std::string::npos;
+  const bool isNameWrong = isMisspelt || !oci::parseReference(image.name);
   Refusal refusal;
   if (isNameWrong) {
     refusal = refuseInput("DockerfileInvalid", error.message);
