@@ -56,11 +56,13 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 std::string_view trim(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\v\f");
-  return begin == std::string_view::npos ? std::string_view()
-                                         : text.substr(begin, text.find_last_not_of(" \t\r\v\f") - begin + 1);
+  return begin == std::string_view::npos
+             ? std::string_view()
+             : text.substr(begin, text.find_last_not_of(" \t\r\v\f") - begin + 1);
 }
 
-/// Calls `visit` with the fields of each line, at least `count` of them; stops when it returns true.
+/// Calls `visit` with the fields of each line, at least `count` of them; stops when it returns
+/// true.
 void eachLine(std::string_view text, std::size_t count,
               const std::function<bool(const std::vector<std::string_view>&)>& visit) {
   for (const std::string_view raw : split(text, '\n')) {
@@ -76,7 +78,8 @@ void eachLine(std::string_view text, std::size_t count,
   }
 }
 
-std::optional<User> findUser(std::string_view passwd, const std::function<bool(const User&)>& wanted) {
+std::optional<User> findUser(std::string_view passwd,
+                             const std::function<bool(const User&)>& wanted) {
   std::optional<User> found;
   eachLine(passwd, 7, [&](const auto& f) {
     const User user{f[0], numberOf(f[2]).value_or(0), numberOf(f[3]).value_or(0), f[5]};
@@ -88,7 +91,8 @@ std::optional<User> findUser(std::string_view passwd, const std::function<bool(c
   return found;
 }
 
-std::vector<Group> findGroups(std::string_view text, const std::function<bool(const Group&)>& wanted) {
+std::vector<Group> findGroups(std::string_view text,
+                              const std::function<bool(const Group&)>& wanted) {
   std::vector<Group> found;
   eachLine(text, 4, [&](const auto& f) {
     const Group group{f[0], numberOf(f[2]).value_or(0), split(f[3], ',')};
@@ -104,7 +108,8 @@ bool inRange(std::int64_t id) { return id >= 0 && id <= kMaxId; }
 
 Error outOfRange() { return invalid("uids and gids must be in range 0-2147483647"); }
 
-Status findPrimary(std::string_view userText, const Accounts& accounts, Identity& who, std::string& name) {
+Status findPrimary(std::string_view userText, const Accounts& accounts, Identity& who,
+                   std::string& name) {
   const auto number = numberOf(userText);
   const auto user = findUser(accounts.passwd, [&](const User& u) {
     return userText.empty() ? u.uid == 0 : number ? u.uid == *number : u.name == userText;
@@ -122,7 +127,8 @@ Status findPrimary(std::string_view userText, const Accounts& accounts, Identity
     return ok();
   }
   if (!number) {
-    return invalid("unable to find user " + std::string(userText) + ": no matching entries in passwd file");
+    return invalid("unable to find user " + std::string(userText) +
+                   ": no matching entries in passwd file");
   }
   if (!inRange(*number)) {
     return outOfRange();
@@ -137,7 +143,8 @@ Status findExplicitGroup(std::string_view groupText, const Accounts& accounts, I
     return number ? g.gid == *number : g.name == groupText;
   });
   if (groups.empty() && !number) {
-    return invalid("unable to find group " + std::string(groupText) + ": no matching entries in group file");
+    return invalid("unable to find group " + std::string(groupText) +
+                   ": no matching entries in group file");
   }
   const std::int64_t gid = groups.empty() ? *number : groups.front().gid;
   if (!inRange(gid)) {
@@ -164,7 +171,8 @@ std::optional<std::int64_t> directId(std::string_view text) {
 }
 
 std::string homeOf(std::uint32_t uid, const Accounts& accounts) {
-  const auto user = findUser(accounts.passwd, [&](const User& u) { return u.uid == std::int64_t{uid}; });
+  const auto user =
+      findUser(accounts.passwd, [&](const User& u) { return u.uid == std::int64_t{uid}; });
   return user && !user->home.empty() ? std::string(user->home) : "/";
 }
 
@@ -204,7 +212,8 @@ Result<Identity> resolveUser(std::string_view user, const Accounts& accounts) {
   const std::string_view spec = isDefault ? "0" : user;
   const std::size_t colon = spec.find(':');
   const std::string_view userText = spec.substr(0, colon);
-  const std::string_view groupText = colon == std::string_view::npos ? std::string_view() : spec.substr(colon + 1);
+  const std::string_view groupText =
+      colon == std::string_view::npos ? std::string_view() : spec.substr(colon + 1);
   const auto directUser = directId(userText);
   const auto directGroup = directId(groupText);
   if (colon != std::string_view::npos && directUser && directGroup) {
@@ -251,7 +260,8 @@ Owner resolveOwner(std::string_view text, const Accounts& accounts) {
   } else if (const auto id = directId(groupText)) {
     owner.gid = static_cast<std::uint32_t>(*id);
   } else {
-    const auto groups = findGroups(accounts.group, [&](const Group& g) { return g.name == groupText; });
+    const auto groups =
+        findGroups(accounts.group, [&](const Group& g) { return g.name == groupText; });
     owner.gid = groups.empty() ? owner.gid : static_cast<std::uint32_t>(groups.front().gid);
   }
   return owner;

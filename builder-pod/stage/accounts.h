@@ -1,5 +1,5 @@
-// Users and groups of the image, read from its own /etc/passwd and /etc/group: never by NSS, which would ask the
-// builder's libraries.
+// Users and groups of the image, read from its own /etc/passwd and /etc/group: never by NSS, which
+// would ask the builder's libraries.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@ struct Identity {
   std::string home = "/";
 };
 
-/// The rules of USER for RUN (docs: Dockerfile language, 5.7). kInvalid with BuildKit's text for an unknown name.
+/// The rules of USER for RUN (docs: Dockerfile language, 5.7). kInvalid with BuildKit's text for an
+/// unknown name.
 Result<Identity> resolveUser(std::string_view user, const Accounts& accounts);
 
 struct Owner {
@@ -40,7 +41,8 @@ struct Owner {
   bool operator==(const Owner&) const = default;
 };
 
-/// The rules of --chown and WORKDIR (6.7): a bare number is uid and gid, an unknown name is 0, `user:` has gid 0.
+/// The rules of --chown and WORKDIR (6.7): a bare number is uid and gid, an unknown name is 0,
+/// `user:` has gid 0.
 Owner resolveOwner(std::string_view text, const Accounts& accounts);
 
 }  // namespace stagewright::stage

@@ -19,13 +19,19 @@ constexpr std::size_t kMaxEntries = 20'000'000;
 
 std::uint32_t typeBits(TarType type) {
   switch (type) {
-    case TarType::kDirectory: return S_IFDIR;
-    case TarType::kSymlink: return S_IFLNK;
-    case TarType::kCharDevice: return S_IFCHR;
-    case TarType::kBlockDevice: return S_IFBLK;
-    case TarType::kFifo: return S_IFIFO;
+    case TarType::kDirectory:
+      return S_IFDIR;
+    case TarType::kSymlink:
+      return S_IFLNK;
+    case TarType::kCharDevice:
+      return S_IFCHR;
+    case TarType::kBlockDevice:
+      return S_IFBLK;
+    case TarType::kFifo:
+      return S_IFIFO;
     case TarType::kFile:
-    case TarType::kHardLink: break;
+    case TarType::kHardLink:
+      break;
   }
   return S_IFREG;
 }
@@ -154,7 +160,8 @@ class TarArtifact final : public ArtifactTree {
       if (match == names_.end()) {
         return invalid("artifact: entry " + quoted(name) + " belongs to no match");
       }
-      add(layer::joinPath(match->second, std::string_view(name).substr(std::min(number.size() + 1, name.size()))),
+      add(layer::joinPath(match->second,
+                          std::string_view(name).substr(std::min(number.size() + 1, name.size()))),
           entry);
     }
     raw_.clear();
@@ -200,7 +207,8 @@ class TarArtifact final : public ArtifactTree {
 
 }  // namespace
 
-Result<std::unique_ptr<ArtifactTree>> loadArtifact(Fd file, const std::string& digest, const std::string& name) {
+Result<std::unique_ptr<ArtifactTree>> loadArtifact(Fd file, const std::string& digest,
+                                                   const std::string& name) {
   auto artifact = std::make_unique<TarArtifact>(std::move(file));
   CHECK_OK(artifact->load(digest, name));
   return std::unique_ptr<ArtifactTree>(std::move(artifact));

@@ -1,8 +1,10 @@
-// A packed export: written by the stage that has the files, read by the stages that copy them. It travels as tar, so
-// owners, modes, attributes and hard links survive any volume and any user namespace.
+// A packed export: written by the stage that has the files, read by the stages that copy them. It
+// travels as tar, so owners, modes, attributes and hard links survive any volume and any user
+// namespace.
 //
-// Entry `<m>` (and what is below `<m>/`) is the tree of match m. Beside them: `.stagewright/match/<m>`, a link whose
-// target is the path of the match as raw bytes; `.stagewright/parents/<path>`, the directories above matches, for
+// Entry `<m>` (and what is below `<m>/`) is the tree of match m. Beside them:
+// `.stagewright/match/<m>`, a link whose target is the path of the match as raw bytes;
+// `.stagewright/parents/<path>`, the directories above matches, for
 // --parents; `.stagewright/missing` if the fixed part of the pattern does not exist.
 #pragma once
 
@@ -21,10 +23,12 @@ struct PackedExport {
   std::vector<std::string> matches;  ///< absolute
 };
 
-/// Packs what `pattern` (absolute, may hold wildcards; `**` stops the fixed part) means in `tree`. `stubs` are directories
-/// that the runtime made: left out while nothing is in them. No time is later than `latest`.
-Result<PackedExport> packExport(layer::Tree& tree, const std::string& pattern, const std::set<std::string>& stubs,
-                                layer::ByteSink& sink, std::optional<std::int64_t> latest = std::nullopt);
+/// Packs what `pattern` (absolute, may hold wildcards; `**` stops the fixed part) means in `tree`.
+/// `stubs` are directories that the runtime made: left out while nothing is in them. No time is
+/// later than `latest`.
+Result<PackedExport> packExport(layer::Tree& tree, const std::string& pattern,
+                                const std::set<std::string>& stubs, layer::ByteSink& sink,
+                                std::optional<std::int64_t> latest = std::nullopt);
 
 class ArtifactTree : public SourceTree {
  public:
@@ -33,7 +37,9 @@ class ArtifactTree : public SourceTree {
   virtual bool prefixMissing() const = 0;
 };
 
-/// Reads the whole of `file` once, for its index and its digest. kDenied unless it hashes to `digest`.
-Result<std::unique_ptr<ArtifactTree>> loadArtifact(Fd file, const std::string& digest, const std::string& name);
+/// Reads the whole of `file` once, for its index and its digest. kDenied unless it hashes to
+/// `digest`.
+Result<std::unique_ptr<ArtifactTree>> loadArtifact(Fd file, const std::string& digest,
+                                                   const std::string& name);
 
 }  // namespace stagewright::stage

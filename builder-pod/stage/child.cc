@@ -17,7 +17,8 @@ namespace stagewright::stage {
 
 namespace {
 
-constexpr std::string_view kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr std::string_view kDefaultPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string_view pathOf(const std::vector<std::string>& env) {
   for (const std::string& variable : env) {
@@ -71,7 +72,8 @@ void resetSignals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// The kernel should choose the step, not us, when memory runs out. Raising the score is always permitted.
+/// The kernel should choose the step, not us, when memory runs out. Raising the score is always
+/// permitted.
 void volunteerForOomKiller() {
   const int fd = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   if (fd >= 0) {
@@ -100,8 +102,9 @@ ChildImage::ChildImage(const RunRequest& request)
 // The order is the security property:
 void ChildImage::become(int input, int output, int report) const {
   using Where = Failure::Where;
-  ::setsid();       // a session and process group of its own, so that no signal of ours hits it by accident
-  resetSignals();   // PID 1 ignores and blocks signals; the step must not inherit that
+  ::setsid();      // a session and process group of its own, so that no signal of ours hits it by
+                   // accident
+  resetSignals();  // PID 1 ignores and blocks signals; the step must not inherit that
   if (::dup2(input, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) {
     give(report, Where::kSetup, errno);
   }
@@ -117,7 +120,8 @@ void ChildImage::become(int input, int output, int report) const {
   if (::chdir(workdir_.c_str()) != 0) {
     give(report, Where::kWorkdir, errno);
   }
-  // Groups before the group, the group before the user: afterwards the right to change them is gone.
+  // Groups before the group, the group before the user: afterwards the right to change them is
+  // gone.
   if (::setgroups(groups_.size(), groups_.data()) != 0 ||
       ::setresgid(identity_.gid, identity_.gid, identity_.gid) != 0 ||
       ::setresuid(identity_.uid, identity_.uid, identity_.uid) != 0) {
@@ -155,17 +159,21 @@ std::string ChildImage::describe(const Failure& failure, const RunRequest& reque
   const std::string program = request.argv.empty() ? "" : request.argv.front();
   const std::string cause = std::strerror(failure.error);
   switch (failure.where) {
-    case Failure::Where::kWorkdir: return "cannot enter the working directory " + quoted(request.workdir) + ": " + cause;
+    case Failure::Where::kWorkdir:
+      return "cannot enter the working directory " + quoted(request.workdir) + ": " + cause;
     case Failure::Where::kUser:
       return "cannot become user " + std::to_string(request.identity.uid) + ":" +
              std::to_string(request.identity.gid) + ": " + cause;
-    case Failure::Where::kNetwork: return "cannot cut off the network: " + cause;
+    case Failure::Where::kNetwork:
+      return "cannot cut off the network: " + cause;
     case Failure::Where::kNotFound:
       return program.find('/') == std::string::npos
                  ? "exec: \"" + program + "\": executable file not found in $PATH"
                  : "exec: \"" + program + "\": stat " + program + ": no such file or directory";
-    case Failure::Where::kExec: return "exec " + program + ": " + cause;
-    case Failure::Where::kSetup: break;
+    case Failure::Where::kExec:
+      return "exec " + program + ": " + cause;
+    case Failure::Where::kSetup:
+      break;
   }
   return "cannot set up the process: " + cause;
 }

@@ -1,5 +1,5 @@
-// What a forked child does until it is the step's program. Between fork and exec only system calls happen: everything that
-// needs memory is prepared before.
+// What a forked child does until it is the step's program. Between fork and exec only system calls
+// happen: everything that needs memory is prepared before.
 #pragma once
 
 #include <sys/types.h>

@@ -10,8 +10,10 @@ namespace stagewright::stage {
 
 namespace {
 
-Status copyByHand(int from, std::int64_t at, std::int64_t end, int to, std::int64_t toAt, const std::string& name) {
-  std::string buffer(static_cast<std::size_t>(std::clamp<std::int64_t>(end - at, 1, 256 * 1024)), '\0');
+Status copyByHand(int from, std::int64_t at, std::int64_t end, int to, std::int64_t toAt,
+                  const std::string& name) {
+  std::string buffer(static_cast<std::size_t>(std::clamp<std::int64_t>(end - at, 1, 256 * 1024)),
+                     '\0');
   while (at < end) {
     const auto want = static_cast<std::size_t>(
         std::min<std::int64_t>(end - at, static_cast<std::int64_t>(buffer.size())));
@@ -20,10 +22,12 @@ Status copyByHand(int from, std::int64_t at, std::int64_t end, int to, std::int6
       continue;
     }
     if (n <= 0) {
-      return n == 0 ? unavailable("read " + quoted(name) + ": the file shrank") : systemError("read", name, errno);
+      return n == 0 ? unavailable("read " + quoted(name) + ": the file shrank")
+                    : systemError("read", name, errno);
     }
     for (ssize_t done = 0; done < n;) {
-      const ssize_t w = ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(n - done), toAt + done);
+      const ssize_t w =
+          ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(n - done), toAt + done);
       if (w < 0 && errno != EINTR) {
         return systemError("write", name, errno);
       }
@@ -36,7 +40,8 @@ Status copyByHand(int from, std::int64_t at, std::int64_t end, int to, std::int6
 }
 
 /// One stretch of data, by the kernel if it can (old kernels and pairs of file systems cannot).
-Status copyStretch(int from, std::int64_t at, std::int64_t end, int to, std::int64_t toAt, const std::string& name) {
+Status copyStretch(int from, std::int64_t at, std::int64_t end, int to, std::int64_t toAt,
+                   const std::string& name) {
   while (at < end) {
     off64_t in = at;
     off64_t out = toAt;

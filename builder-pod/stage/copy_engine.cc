@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::uint32_t kDirectoryMode = 0755;
 
-Error notADirectory(const std::string& path) { return invalid("mkdir /" + path + ": not a directory"); }
+Error notADirectory(const std::string& path) {
+  return invalid("mkdir /" + path + ": not a directory");
+}
 
 bool isMissing(const Error& error) { return error.code == Code::kNotFound; }
 
@@ -50,7 +52,8 @@ Status CopyEngine::preparePatterns() {
 }
 
 Result<std::string> CopyEngine::resolveDestination(const std::string& destination) {
-  return options_.link ? Result<std::string>(layer::cleanPath(destination)) : tree_.resolve(destination);
+  return options_.link ? Result<std::string>(layer::cleanPath(destination))
+                       : tree_.resolve(destination);
 }
 
 Result<FileStat> CopyEngine::targetStat(const std::string& target) {
@@ -94,7 +97,8 @@ Status CopyEngine::ensureDirectories(const std::string& path) {
   return tree_.setMetadata(path, m);
 }
 
-Status CopyEngine::copy(SourceTree& source, const std::string& path, const std::string& destination) {
+Status CopyEngine::copy(SourceTree& source, const std::string& path,
+                        const std::string& destination) {
   CHECK_OK(preparePatterns());
   source_ = &source;
   links_.clear();
@@ -112,7 +116,8 @@ Status CopyEngine::copy(SourceTree& source, const std::string& path, const std::
   }
   const auto st = source.stat(from);
   if (!st) {
-    return isMissing(st.error()) ? notFound("\"/" + layer::cleanPath(path) + "\": not found") : st.error();
+    return isMissing(st.error()) ? notFound("\"/" + layer::cleanPath(path) + "\": not found")
+                                 : st.error();
   }
   TRY(const std::string placed, placeTarget(*st, path, target));
   return visit(Visit{from, "", placed, false}, {}, {});
@@ -125,7 +130,8 @@ Result<std::string> CopyEngine::placeTarget(const FileStat& source, const std::s
     return st.error();
   }
   std::string placed = target;
-  const bool intoExisting = source.isDirectory() ? !options_.contentsOnly && st : st && st->isDirectory();
+  const bool intoExisting =
+      source.isDirectory() ? !options_.contentsOnly && st : st && st->isDirectory();
   if (intoExisting) {
     placed = layer::joinPath(target, layer::baseOf(layer::cleanPath(sourcePath)));
   }
@@ -214,7 +220,8 @@ Status CopyEngine::makePendingParents() {
   return ok();
 }
 
-Result<bool> CopyEngine::makeDirectoryOnly(const std::string& target, const FileStat& st, bool overwriteMetadata) {
+Result<bool> CopyEngine::makeDirectoryOnly(const std::string& target, const FileStat& st,
+                                           bool overwriteMetadata) {
   const auto existing = targetStat(target);
   if (!existing) {
     if (!isMissing(existing.error())) {
@@ -245,7 +252,8 @@ Status CopyEngine::copyObject(const Visit& v, const FileStat& st) {
       CHECK_OK(tree_.makeLink(v.target, link.first->second));
       return copyMetadata(v.path, st, v.target);
     }
-    CHECK_OK(st.isSocket() ? tree_.makeFile(v.target, 0600).map([](const Fd&) {}) : copyContent(v.path, v.target));
+    CHECK_OK(st.isSocket() ? tree_.makeFile(v.target, 0600).map([](const Fd&) {})
+                           : copyContent(v.path, v.target));
   } else if (st.isSymlink()) {
     TRY(const std::string target, source_->readLink(v.path));
     CHECK_OK(tree_.makeSymlink(v.target, target));
@@ -262,11 +270,13 @@ Status CopyEngine::copyContent(const std::string& path, const std::string& targe
 }
 
 /// Owner, then mode (chown clears setuid), then attributes, then the time.
-Status CopyEngine::copyMetadata(const std::string& path, const FileStat& st, const std::string& target) {
+Status CopyEngine::copyMetadata(const std::string& path, const FileStat& st,
+                                const std::string& target) {
   layer::Metadata m;
   m.uid = options_.owner ? options_.owner->uid : st.uid;
   m.gid = options_.owner ? options_.owner->gid : st.gid;
-  m.mode = options_.mode ? options_.mode->apply(st.permissions(), st.isDirectory()) : st.permissions();
+  m.mode =
+      options_.mode ? options_.mode->apply(st.permissions(), st.isDirectory()) : st.permissions();
   m.mtime = st.mtime;
   TRY(m.xattrs, source_->xattrs(path));
   return tree_.setMetadata(target, m);

@@ -1,5 +1,5 @@
-// COPY and ADD of files: BuildKit's rules for destinations, links, conflicts and metadata (docs: Dockerfile language,
-// section 6), between any SourceTree and the stage's tree.
+// COPY and ADD of files: BuildKit's rules for destinations, links, conflicts and metadata (docs:
+// Dockerfile language, section 6), between any SourceTree and the stage's tree.
 #pragma once
 
 #include <map>
@@ -19,12 +19,12 @@
 namespace stagewright::stage {
 
 struct CopyOptions {
-  std::optional<Owner> owner;       ///< --chown; else the source's owner
-  std::optional<FileMode> mode;     ///< --chmod
-  bool contentsOnly = true;         ///< of a directory: its contents, not itself
-  bool followLinks = true;          ///< of the source itself
-  bool link = false;                ///< --link: the destination counts as empty
-  std::vector<std::string> include; ///< --parents: the sources as patterns
+  std::optional<Owner> owner;        ///< --chown; else the source's owner
+  std::optional<FileMode> mode;      ///< --chmod
+  bool contentsOnly = true;          ///< of a directory: its contents, not itself
+  bool followLinks = true;           ///< of the source itself
+  bool link = false;                 ///< --link: the destination counts as empty
+  std::vector<std::string> include;  ///< --parents: the sources as patterns
   std::vector<std::string> exclude;
 };
 
@@ -33,12 +33,13 @@ class CopyEngine {
  public:
   CopyEngine(layer::Tree& tree, CopyOptions options) : tree_(tree), options_(std::move(options)) {}
 
-  /// One source (a match already) to `destination`: absolute, a trailing slash or `/.` means directory. kNotFound if the
-  /// source does not exist, kInvalid for conflicts, with BuildKit's texts.
+  /// One source (a match already) to `destination`: absolute, a trailing slash or `/.` means
+  /// directory. kNotFound if the source does not exist, kInvalid for conflicts, with BuildKit's
+  /// texts.
   Status copy(SourceTree& source, const std::string& path, const std::string& destination);
 
-  /// MkdirAll: makes the missing directories of `path` (clean, resolved); kInvalid if something else is in the way.
-  /// Without an owner they are the builder's own, 0:0.
+  /// MkdirAll: makes the missing directories of `path` (clean, resolved); kInvalid if something
+  /// else is in the way. Without an owner they are the builder's own, 0:0.
   static Status makeDirectories(layer::Tree& tree, const std::string& path, std::uint32_t mode,
                                 const std::optional<Owner>& owner);
 
@@ -63,13 +64,15 @@ class CopyEngine {
   Result<std::string> placeTarget(const layer::FileStat& source, const std::string& sourcePath,
                                   const std::string& target);
   Status visit(const Visit& v, const Memory& includedAbove, const Memory& excludedAbove);
-  Status visitDirectory(const Visit& v, const layer::FileStat& st, bool included, bool excluded, const Memory& include,
-                        const Memory& exclude);
+  Status visitDirectory(const Visit& v, const layer::FileStat& st, bool included, bool excluded,
+                        const Memory& include, const Memory& exclude);
   Status makePendingParents();
-  Result<bool> makeDirectoryOnly(const std::string& target, const layer::FileStat& st, bool overwriteMetadata);
+  Result<bool> makeDirectoryOnly(const std::string& target, const layer::FileStat& st,
+                                 bool overwriteMetadata);
   Status copyObject(const Visit& v, const layer::FileStat& st);
   Status copyContent(const std::string& path, const std::string& target);
-  Status copyMetadata(const std::string& path, const layer::FileStat& st, const std::string& target);
+  Status copyMetadata(const std::string& path, const layer::FileStat& st,
+                      const std::string& target);
   Result<layer::FileStat> targetStat(const std::string& target);
   Status clearTarget(const std::string& target);
   Status restoreTime(const layer::FileStat& st, const std::string& target);
@@ -84,7 +87,8 @@ class CopyEngine {
   std::set<std::string> made_;  ///< --link: what exists in the empty file system
 };
 
-/// Copies `content` into the empty file `fd`, sharing blocks or keeping holes where the file systems can.
+/// Copies `content` into the empty file `fd`, sharing blocks or keeping holes where the file
+/// systems can.
 Status copyBytes(const Content& content, int fd, const std::string& name);
 
 }  // namespace stagewright::stage

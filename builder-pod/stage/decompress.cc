@@ -43,7 +43,8 @@ class Peeked final : public layer::ByteSource {
 /// What the four have in common: a buffer of input that is filled when it is used up.
 class Decoder : public layer::ByteSource {
  public:
-  explicit Decoder(std::unique_ptr<layer::ByteSource> source) : source_(std::move(source)), input_(kInput, '\0') {}
+  explicit Decoder(std::unique_ptr<layer::ByteSource> source)
+      : source_(std::move(source)), input_(kInput, '\0') {}
 
  protected:
   /// False at the end of the input.
@@ -77,7 +78,8 @@ class GzipDecoder final : public Decoder {
     while (ready_) {
       TRY(const bool more, fill());
       if (!more) {
-        return inStream_ ? Result<std::size_t>(broken("gzip")) : Result<std::size_t>(std::size_t{0});
+        return inStream_ ? Result<std::size_t>(broken("gzip"))
+                         : Result<std::size_t>(std::size_t{0});
       }
       inStream_ = true;
       stream_.next_in = reinterpret_cast<Bytef*>(next());
@@ -230,7 +232,8 @@ class ZstdDecoder final : public Decoder {
 
 bool isZstd(std::string_view head) {
   return head.starts_with("\x28\xb5\x2f\xfd") ||
-         (head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18");
+         (head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0) == 0x50 &&
+          head.substr(1, 3) == "\x2a\x4d\x18");
 }
 
 }  // namespace

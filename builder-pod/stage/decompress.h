@@ -8,8 +8,8 @@
 
 namespace stagewright::stage {
 
-/// `source` decompressed if it begins as gzip, bzip2, xz or zstd does, else as it is. Borrows the source. Several streams in
-/// a row read as one. kInvalid from read() for broken data.
+/// `source` decompressed if it begins as gzip, bzip2, xz or zstd does, else as it is. Borrows the
+/// source. Several streams in a row read as one. kInvalid from read() for broken data.
 Result<std::unique_ptr<layer::ByteSource>> makeDecompressed(layer::ByteSource& source);
 
 }  // namespace stagewright::stage

@@ -35,7 +35,8 @@ Result<int> number(std::string_view name) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 0) {
-    return invalid("the environment variable " + std::string(name) + " is no number: " + quoted(text, 64));
+    return invalid("the environment variable " + std::string(name) +
+                   " is no number: " + quoted(text, 64));
   }
   return value;
 }
@@ -81,7 +82,8 @@ Result<Environment> readEnvironment() {
   return env;
 }
 
-/// The strings lie on this process's stack, where /proc/1/environ shows them to whoever may read it.
+/// The strings lie on this process's stack, where /proc/1/environ shows them to whoever may read
+/// it.
 void wipeEnvironment() {
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     ::explicit_bzero(*variable, std::strlen(*variable));

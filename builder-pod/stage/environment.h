@@ -14,11 +14,12 @@ struct Environment {
   bool userNamespaceRequired = false;
 };
 
-/// Reads the variables of lib/plan/contract.h and overwrites the whole environment of this process: the keys in it are for
-/// nobody else. kInvalid if one is missing or malformed.
+/// Reads the variables of lib/plan/contract.h and overwrites the whole environment of this process:
+/// the keys in it are for nobody else. kInvalid if one is missing or malformed.
 Result<Environment> takeEnvironment();
 
-/// Whether /proc/self/uid_map's text is the identity: then there is no user namespace (docs: stage executor, section 3).
+/// Whether /proc/self/uid_map's text is the identity: then there is no user namespace (docs: stage
+/// executor, section 3).
 bool isIdentityMap(std::string_view uidMap);
 
 }  // namespace stagewright::stage

@@ -24,7 +24,8 @@ Result<FileMode> FileMode::parse(std::string_view text) {
     return malformed(text);
   }
   if (text[0] >= '0' && text[0] <= '9') {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode.number_, 8);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), mode.number_, 8);
     if (error != std::errc() || end != text.data() + text.size() || mode.number_ > 07777) {
       return malformed(text);
     }
@@ -82,11 +83,21 @@ void FileMode::parseActions(FileMode& mode, std::string_view& text, char op, std
   const bool special = who == 0 || (who & ~kOther) != 0;
   for (;; text.remove_prefix(1)) {
     switch (text.empty() ? '\0' : text[0]) {
-      case 'r': permissions |= 0444; break;
-      case 'w': permissions |= 0222; break;
-      case 'x': permissions |= 0111; break;
-      case 'X': (op == '-' ? permissions : conditional) |= 0111; break;
-      case 's': permissions |= special ? 06000 : 0; break;
+      case 'r':
+        permissions |= 0444;
+        break;
+      case 'w':
+        permissions |= 0222;
+        break;
+      case 'x':
+        permissions |= 0111;
+        break;
+      case 'X':
+        (op == '-' ? permissions : conditional) |= 0111;
+        break;
+      case 's':
+        permissions |= special ? 06000 : 0;
+        break;
       case 't':
         if (special) {
           permissions |= kSticky;
@@ -100,7 +111,9 @@ void FileMode::parseActions(FileMode& mode, std::string_view& text, char op, std
         addCopy(mode, text[0], who, op);
         cleared = true;
         break;
-      default: flush(true); return;
+      default:
+        flush(true);
+        return;
     }
   }
 }
@@ -114,8 +127,10 @@ void FileMode::addOperation(FileMode& mode, char op, std::uint32_t who, std::uin
 }
 
 void FileMode::addCopy(FileMode& mode, char from, std::uint32_t who, char op) {
-  const std::uint32_t places =
-      who == 0 ? 0777 : ((who & 0400) != 0 ? 0700u : 0u) | ((who & 0040) != 0 ? 0070u : 0u) | ((who & 0004) != 0 ? 0007u : 0u);
+  const std::uint32_t places = who == 0 ? 0777
+                                        : ((who & 0400) != 0 ? 0700u : 0u) |
+                                              ((who & 0040) != 0 ? 0070u : 0u) |
+                                              ((who & 0004) != 0 ? 0007u : 0u);
   mode.commands_.push_back({from, places, op != '-', op != '+'});
 }
 
@@ -136,10 +151,18 @@ std::uint32_t FileMode::apply(std::uint32_t mode, bool isDirectory) const {
   const std::uint32_t before = mode;
   for (const Command& c : commands_) {
     switch (c.op) {
-      case '+': mode |= c.bits; break;
-      case '-': mode &= ~c.bits; break;
-      case 'X': mode |= isDirectory || (before & 0111) != 0 ? c.bits : 0; break;
-      default: mode = applyCopy(c, mode); break;
+      case '+':
+        mode |= c.bits;
+        break;
+      case '-':
+        mode &= ~c.bits;
+        break;
+      case 'X':
+        mode |= isDirectory || (before & 0111) != 0 ? c.bits : 0;
+        break;
+      default:
+        mode = applyCopy(c, mode);
+        break;
     }
   }
   return mode & 07777;

@@ -21,9 +21,9 @@ class FileMode {
 
  private:
   struct Command {
-    char op;              ///< + - X, or u g o for a copy of those bits
-    std::uint32_t bits;   ///< set or cleared; for copies the places that may change
-    bool set = false;     ///< copies only
+    char op;             ///< + - X, or u g o for a copy of those bits
+    std::uint32_t bits;  ///< set or cleared; for copies the places that may change
+    bool set = false;    ///< copies only
     bool clear = false;
   };
   struct Clause;

@@ -1,5 +1,5 @@
-// stagewright-stage: PID 1 of a stage's container. Static, because the container is the user's own base image and may
-// hold nothing at all.
+// stagewright-stage: PID 1 of a stage's container. Static, because the container is the user's own
+// base image and may hold nothing at all.
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <signal.h>
@@ -27,8 +27,9 @@ constexpr std::size_t kMaxPlan = 64 * 1024 * 1024;
 
 Stop* stopSignal = nullptr;  // for the signal handler, which has no other way to it
 
-/// Only signals from outside count: a step can send us SIGTERM too, but then the kernel puts its id into the signal. From
-/// a parent namespace the sender's id reads as 0, and nobody can forge SI_USER.
+/// Only signals from outside count: a step can send us SIGTERM too, but then the kernel puts its id
+/// into the signal. From a parent namespace the sender's id reads as 0, and nobody can forge
+/// SI_USER.
 void onSignal(int, siginfo_t* info, void*) {
   if (::getpid() != 1 || (info->si_code == SI_USER && info->si_pid == 0)) {
     stopSignal->request();
@@ -45,13 +46,15 @@ void listenForSignals(Stop& stop) {
   ::signal(SIGPIPE, SIG_IGN);
 }
 
-/// Before anything else, and before any child: a step is root in our PID namespace. Not dumpable means that it can neither
-/// trace us nor read our memory or environment (docs: stage executor, section 8).
+/// Before anything else, and before any child: a step is root in our PID namespace. Not dumpable
+/// means that it can neither trace us nor read our memory or environment (docs: stage executor,
+/// section 8).
 void protectProcess() {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
-  // Never read openssl.cnf: it would be the image's, and can name modules to load into this process.
+  // Never read openssl.cnf: it would be the image's, and can name modules to load into this
+  // process.
   ::OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, nullptr);
   ::umask(0);  // modes come from the image, not from us; steps get 022
 }
@@ -70,17 +73,19 @@ Result<plan::BuildPlan> loadPlan(const Environment& env) {
 
 /// What steps wrote there is overwritten: no process of theirs is left.
 void writeTermination(std::string_view text) {
-  const Fd fd(::open(std::string(plan::kTerminationLog).c_str(), O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const Fd fd(::open(std::string(plan::kTerminationLog).c_str(),
+                     O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   struct stat st {};
-  if (fd && ::fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode) && !writeAll(fd.get(), text, "termination log")) {
+  if (fd && ::fstat(fd.get(), &st) == 0 && S_ISREG(st.st_mode) &&
+      !writeAll(fd.get(), text, "termination log")) {
     log::warn("cannot write the termination log");
   }
 }
 
 int fail(const StageOptions& options, plan::Exit exit, plan::Failure failure) {
   log::error("stage failed", {{"reason", failure.reason}, {"cause", failure.message}});
-  writeTermination(plan::makeTermination(options.key, options.runId, std::to_string(options.stage), options.attempt,
-                                         std::move(failure)));
+  writeTermination(plan::makeTermination(options.key, options.runId, std::to_string(options.stage),
+                                         options.attempt, std::move(failure)));
   return static_cast<int>(exit);
 }
 
@@ -98,9 +103,11 @@ int runExecutor() {
     return static_cast<int>(plan::Exit::kInternal);
   }
   const StageOptions& options = env->options;
-  if (env->userNamespaceRequired && isIdentityMap(loadFile("/proc/self/uid_map", 4096).value_or("0 0 4294967295"))) {
+  if (env->userNamespaceRequired &&
+      isIdentityMap(loadFile("/proc/self/uid_map", 4096).value_or("0 0 4294967295"))) {
     return fail(options, plan::Exit::kIsolation,
-                makeFailure("IsolationRefused", "a user namespace was asked for, but the node's runtime gave none"));
+                makeFailure("IsolationRefused",
+                            "a user namespace was asked for, but the node's runtime gave none"));
   }
   auto stop = Stop::make();
   const auto plan = loadPlan(*env);

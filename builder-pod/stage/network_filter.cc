@@ -25,10 +25,12 @@ constexpr std::uint32_t kNative = AUDIT_ARCH_AARCH64;
 constexpr std::uint32_t kX32Bit = 0x40000000;
 constexpr std::uint32_t kArch = offsetof(seccomp_data, arch);
 constexpr std::uint32_t kNumber = offsetof(seccomp_data, nr);
-constexpr std::uint32_t kDomain = offsetof(seccomp_data, args);  // little-endian: the low half of the first argument
+constexpr std::uint32_t kDomain =
+    offsetof(seccomp_data, args);  // little-endian: the low half of the first argument
 constexpr std::uint32_t kAllow = SECCOMP_RET_ALLOW;
 constexpr std::uint32_t kRefuse = SECCOMP_RET_ERRNO | ENETUNREACH;
-// A 32-bit program makes sockets by other numbers, one of them with arguments in memory: it gets none at all.
+// A 32-bit program makes sockets by other numbers, one of them with arguments in memory: it gets
+// none at all.
 constexpr std::uint32_t kSocketcall32 = 102;
 constexpr std::uint32_t kSocket32 = 359;
 constexpr std::uint32_t kSocketArm32 = 281;
@@ -56,7 +58,8 @@ int installNetworkFilter() {
       BPF_STMT(BPF_RET | BPF_K, kAllow),
   };
   const sock_fprog program{sizeof code / sizeof code[0], const_cast<sock_filter*>(code)};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
     return errno;
   }
   return 0;

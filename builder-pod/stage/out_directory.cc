@@ -60,7 +60,8 @@ Result<WrittenFile> OutDirectory::write(const std::string& relative,
   TRY(const Place place, placeOf(relative));
   const std::string temporary = place.name + ".tmp";
   CHECK_OK(layer::removeTree(place.directory, temporary));
-  const Fd fd(::openat(place.directory, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
+  const Fd fd(::openat(place.directory, temporary.c_str(),
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!fd) {
     return systemError("create", temporary, errno);
   }
@@ -83,7 +84,8 @@ Result<WrittenFile> OutDirectory::write(const std::string& relative,
 }
 
 Status OutDirectory::writeText(const std::string& relative, std::string_view text) {
-  return write(relative, [&](layer::ByteSink& sink) { return sink.write(text); }).map([](const WrittenFile&) {});
+  return write(relative, [&](layer::ByteSink& sink) { return sink.write(text); })
+      .map([](const WrittenFile&) {});
 }
 
 }  // namespace stagewright::stage

@@ -1,5 +1,6 @@
-// The stage's own directory on the workspace volume. A RUN step is root in the same container and can write here too, so
-// everything goes through descriptors taken before the first step, and whatever lies in the way is removed, never followed.
+// The stage's own directory on the workspace volume. A RUN step is root in the same container and
+// can write here too, so everything goes through descriptors taken before the first step, and
+// whatever lies in the way is removed, never followed.
 #pragma once
 
 #include <functional>
@@ -23,10 +24,13 @@ class OutDirectory {
   /// Makes `layers` and `artifacts`, empty: what an earlier process left is removed.
   static Result<OutDirectory> make(const std::string& path);
 
-  /// Writes `<directory>/<name>` by `fill` under a temporary name, fsyncs, renames. `relative` is one of contract.h's paths.
-  Result<WrittenFile> write(const std::string& relative, const std::function<Status(layer::ByteSink&)>& fill);
+  /// Writes `<directory>/<name>` by `fill` under a temporary name, fsyncs, renames. `relative` is
+  /// one of contract.h's paths.
+  Result<WrittenFile> write(const std::string& relative,
+                            const std::function<Status(layer::ByteSink&)>& fill);
   Status writeText(const std::string& relative, std::string_view text);
-  /// kInvalid if a step replaced one of the directories: what was written is lost to its readers then.
+  /// kInvalid if a step replaced one of the directories: what was written is lost to its readers
+  /// then.
   Status check() const;
 
  private:

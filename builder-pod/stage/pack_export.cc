@@ -18,7 +18,9 @@ class RootView final : public SourceTree {
   explicit RootView(layer::Tree& tree) : tree_(tree) {}
   Result<layer::FileStat> stat(const std::string& path) override { return tree_.stat(path); }
   Result<std::string> readLink(const std::string& path) override { return tree_.readLink(path); }
-  Result<std::vector<std::string>> list(const std::string& path) override { return tree_.list(path); }
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    return tree_.list(path);
+  }
   Result<Content> open(const std::string& path) override { return notFound(path); }
   Result<layer::Xattrs> xattrs(const std::string&) override { return layer::Xattrs{}; }
   Result<std::string> resolve(const std::string& path) override { return tree_.resolve(path); }
@@ -85,8 +87,9 @@ class Packer {
 
 }  // namespace
 
-Result<PackedExport> packExport(layer::Tree& tree, const std::string& pattern, const std::set<std::string>& stubs,
-                                layer::ByteSink& sink, std::optional<std::int64_t> latest) {
+Result<PackedExport> packExport(layer::Tree& tree, const std::string& pattern,
+                                const std::set<std::string>& stubs, layer::ByteSink& sink,
+                                std::optional<std::int64_t> latest) {
   RootView view(tree);
   TRY(const Expansion expansion, expandWildcards(view, withoutDoubleStar(pattern)));
   PackedExport packed;

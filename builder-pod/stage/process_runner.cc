@@ -17,7 +17,8 @@ namespace stagewright::stage {
 
 namespace {
 
-constexpr int kReapMillis = 500;  // orphans of a step become our children: they are reaped at least this often
+constexpr int kReapMillis =
+    500;  // orphans of a step become our children: they are reaped at least this often
 
 struct Pipe {
   Fd read;
@@ -35,7 +36,8 @@ Result<Pipe> makePipe() {
 /// One running step and what is still open of it.
 class Child {
  public:
-  Child(pid_t pid, Fd output, Fd report) : pid_(pid), output_(std::move(output)), report_(std::move(report)) {
+  Child(pid_t pid, Fd output, Fd report)
+      : pid_(pid), output_(std::move(output)), report_(std::move(report)) {
     process_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     ::fcntl(output_.get(), F_SETFL, O_NONBLOCK);
   }
@@ -68,14 +70,18 @@ class Child {
     }
   }
 
-  /// Sleeps until something happens or `millis` have passed. A stop and the child's end both wake it.
+  /// Sleeps until something happens or `millis` have passed. A stop and the child's end both wake
+  /// it.
   void wait(int millis, const Stop& stop, bool outputOpen) const {
-    pollfd fds[3] = {{stop.fd(), POLLIN, 0}, {process_.get(), POLLIN, 0}, {outputOpen ? output_.get() : -1, POLLIN, 0}};
+    pollfd fds[3] = {{stop.fd(), POLLIN, 0},
+                     {process_.get(), POLLIN, 0},
+                     {outputOpen ? output_.get() : -1, POLLIN, 0}};
     ::poll(fds, 3, process_ ? millis : std::min(millis, 20));
   }
 
-  /// Kill all, reap all: in this order, and before anybody looks at the tree (docs: stage executor, 5.1). A fork that
-  /// races with kill(-1) is lost by the child, because its parent has a pending signal; the loop is for late orphans.
+  /// Kill all, reap all: in this order, and before anybody looks at the tree (docs: stage
+  /// executor, 5.1). A fork that races with kill(-1) is lost by the child, because its parent has a
+  /// pending signal; the loop is for late orphans.
   void killEverything() {
     if (!isInit()) {
       ::kill(pid_, SIGKILL);  // it may not have a group of its own yet
@@ -141,13 +147,14 @@ int remaining(std::optional<SteadyPoint> deadline) {
   if (!deadline) {
     return kReapMillis;
   }
-  const auto left = std::chrono::duration_cast<Millis>(*deadline - std::chrono::steady_clock::now()).count();
+  const auto left =
+      std::chrono::duration_cast<Millis>(*deadline - std::chrono::steady_clock::now()).count();
   return static_cast<int>(std::clamp<std::int64_t>(left + 1, 0, kReapMillis));
 }
 
 /// Until the step's first process ends, the time is over or a stop is requested.
-std::optional<RunOutcome::Kind> await(Child& child, const OutputSink& output, std::optional<SteadyPoint> deadline,
-                                      const Stop& stop) {
+std::optional<RunOutcome::Kind> await(Child& child, const OutputSink& output,
+                                      std::optional<SteadyPoint> deadline, const Stop& stop) {
   bool outputOpen = true;
   while (!child.reap()) {
     if (stop.requested()) {

@@ -17,7 +17,9 @@ namespace {
 using Type = plan::Mount::Type;
 
 /// A cache's directory: its id may hold slashes.
-std::string cacheName(const plan::Mount& mount) { return "cache-" + sha256Hex(mount.id).substr(0, 32); }
+std::string cacheName(const plan::Mount& mount) {
+  return "cache-" + sha256Hex(mount.id).substr(0, 32);
+}
 
 bool existsOnDisk(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
@@ -37,8 +39,8 @@ Status RunMounts::setUp(const plan::RunStep& run, const MountSourceFinder& find)
   }
   for (const plan::Mount& mount : run.mounts) {
     if (mount.type == Type::kSecret || mount.type == Type::kSsh) {
-      return invalid(std::string("RUN --mount=type=") + (mount.type == Type::kSecret ? "secret" : "ssh") +
-                     " is not supported yet");
+      return invalid(std::string("RUN --mount=type=") +
+                     (mount.type == Type::kSecret ? "secret" : "ssh") + " is not supported yet");
     }
   }
   for (const plan::Mount& mount : run.mounts) {
@@ -62,7 +64,8 @@ Status RunMounts::setUpOne(const plan::Mount& mount, const MountSourceFinder& fi
     return invalid("invalid mount target \"/\"");
   }
   if (tree_.isMounted(target)) {
-    return invalid("cannot mount over \"/" + target + "\": the runtime has mounted something there");
+    return invalid("cannot mount over \"/" + target +
+                   "\": the runtime has mounted something there");
   }
   if (canBind_ && mount.type == Type::kCache) {
     return bindCache(mount, find);
@@ -90,7 +93,8 @@ Status RunMounts::makeWay(Mounted& mounted) {
     return moveAside(mounted);
   }
   mounted.made.pop_back();  // the target itself is made by what fills it
-  return CopyEngine::makeDirectories(tree_, std::string(layer::parentOf(mounted.target)), 0755, std::nullopt);
+  return CopyEngine::makeDirectories(tree_, std::string(layer::parentOf(mounted.target)), 0755,
+                                     std::nullopt);
 }
 
 Status RunMounts::rename(int from, const std::string& name, int to, const std::string& newName) {
@@ -109,7 +113,8 @@ Status RunMounts::moveAside(Mounted& mounted) {
     if (errno != EXDEV) {
       return systemError("move aside", "/" + mounted.target, errno);
     }
-    // A directory of the image's own layers cannot be renamed on overlay: it is copied once, and moves from then on.
+    // A directory of the image's own layers cannot be renamed on overlay: it is copied once, and
+    // moves from then on.
     TRY(layer::Tree stash, layer::Tree::open(stashPath_, {}, {}));
     TRY(const auto whole, makeDirectoryTree(options_.root, SourceOwners::kKept));
     CopyOptions options;
@@ -122,7 +127,8 @@ Status RunMounts::moveAside(Mounted& mounted) {
   return ok();
 }
 
-Status RunMounts::fillTarget(const plan::Mount& mount, const MountSourceFinder& find, Mounted& mounted) {
+Status RunMounts::fillTarget(const plan::Mount& mount, const MountSourceFinder& find,
+                             Mounted& mounted) {
   if (mount.type == Type::kBind) {
     return copyInto(mount, find, tree_, mounted.target);
   }
@@ -135,8 +141,8 @@ Status RunMounts::fillTarget(const plan::Mount& mount, const MountSourceFinder& 
   return tree_.setMetadata(mounted.target, m);
 }
 
-Status RunMounts::copyInto(const plan::Mount& mount, const MountSourceFinder& find, layer::Tree& tree,
-                           const std::string& target) {
+Status RunMounts::copyInto(const plan::Mount& mount, const MountSourceFinder& find,
+                           layer::Tree& tree, const std::string& target) {
   TRY(const MountSource source, find(mount));
   CopyOptions options;
   options.contentsOnly = false;
@@ -144,7 +150,8 @@ Status RunMounts::copyInto(const plan::Mount& mount, const MountSourceFinder& fi
 }
 
 /// A new cache: a copy of its initial content, or empty with the given owner and mode.
-Status RunMounts::makeCache(const plan::Mount& mount, const MountSourceFinder& find, const std::string& directory) {
+Status RunMounts::makeCache(const plan::Mount& mount, const MountSourceFinder& find,
+                            const std::string& directory) {
   const std::string parent = directory.substr(0, directory.rfind('/'));
   const std::string base(layer::baseOf(directory));
   TRY(layer::Tree tree, layer::Tree::open(parent, {}, {}));
@@ -169,7 +176,8 @@ Status RunMounts::bindCache(const plan::Mount& mount, const MountSourceFinder& f
   return ok();
 }
 
-Status RunMounts::moveCacheIn(const plan::Mount& mount, const MountSourceFinder& find, Mounted& mounted) {
+Status RunMounts::moveCacheIn(const plan::Mount& mount, const MountSourceFinder& find,
+                              Mounted& mounted) {
   const std::string volume = options_.caches + "/" + cacheName(mount);
   if (existsOnDisk(volume)) {
     return tree_.makeSymlink(mounted.target, volume);
@@ -177,7 +185,8 @@ Status RunMounts::moveCacheIn(const plan::Mount& mount, const MountSourceFinder&
   const std::string name = cacheName(mount);
   for (const Mounted& other : mounted_) {
     if (other.cache == name) {
-      return tree_.makeSymlink(mounted.target, "/" + other.target);  // one cache at two places of one step
+      return tree_.makeSymlink(mounted.target,
+                               "/" + other.target);  // one cache at two places of one step
     }
   }
   if (!layer::statAt(stash_.get(), name)) {

@@ -1,8 +1,10 @@
-// RUN --mount without the right to mount (docs: stage executor, section 7): what a mount would show is put where it would
-// be, and afterwards everything is as it was. What lay there is moved aside, not copied, where the file system allows.
+// RUN --mount without the right to mount (docs: stage executor, section 7): what a mount would show
+// is put where it would be, and afterwards everything is as it was. What lay there is moved aside,
+// not copied, where the file system allows.
 //
-// bind: a copy of the source, discarded afterwards. tmpfs: an empty directory, discarded. cache: a real directory that is
-// moved in and out, or a link to a volume that outlives the stage. here-document: a file in /dev/pipes.
+// bind: a copy of the source, discarded afterwards. tmpfs: an empty directory, discarded. cache: a
+// real directory that is moved in and out, or a link to a volume that outlives the stage.
+// here-document: a file in /dev/pipes.
 #pragma once
 
 #include <functional>
@@ -28,25 +30,28 @@ struct MountSource {
 };
 using MountSourceFinder = std::function<Result<MountSource>(const plan::Mount&)>;
 
-/// The mounts of one RUN. setUp(), the step, tearDown(). REQUIRES: nobody else changes the tree meanwhile but the step.
+/// The mounts of one RUN. setUp(), the step, tearDown(). REQUIRES: nobody else changes the tree
+/// meanwhile but the step.
 class RunMounts {
  public:
-  /// `canBind`: the runner mounts caches, tmpfs and here-documents itself; they come out of binds().
+  /// `canBind`: the runner mounts caches, tmpfs and here-documents itself; they come out of
+  /// binds().
   RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind);
   /// kInvalid for what is not supported: secret and ssh.
   Status setUp(const plan::RunStep& run, const MountSourceFinder& find);
   Status tearDown();
-  /// Paths (clean, relative, resolved) whose content is no part of the image: the layer must not mention them.
+  /// Paths (clean, relative, resolved) whose content is no part of the image: the layer must not
+  /// mention them.
   const std::set<std::string>& targets() const { return targets_; }
   const std::vector<BindMount>& binds() const { return binds_; }
 
  private:
   struct Mounted {
-    std::string target;            ///< resolved
+    std::string target;                  ///< resolved
     std::optional<std::string> stashed;  ///< name in the stash of what lay there
-    std::string cache;             ///< name in the stash that the directory goes back to
-    std::vector<std::string> made; ///< directories made on the way, deepest last
-    layer::Timestamp parentTime;   ///< of the directory that holds the topmost made or replaced path
+    std::string cache;                   ///< name in the stash that the directory goes back to
+    std::vector<std::string> made;       ///< directories made on the way, deepest last
+    layer::Timestamp parentTime;  ///< of the directory that holds the topmost made or replaced path
     layer::Timestamp parentTimeAfter;
     std::string parent;
   };
@@ -54,9 +59,11 @@ class RunMounts {
   Status setUpOne(const plan::Mount& mount, const MountSourceFinder& find);
   Status bindCache(const plan::Mount& mount, const MountSourceFinder& find);
   Status fillTarget(const plan::Mount& mount, const MountSourceFinder& find, Mounted& mounted);
-  Status copyInto(const plan::Mount& mount, const MountSourceFinder& find, layer::Tree& tree, const std::string& target);
+  Status copyInto(const plan::Mount& mount, const MountSourceFinder& find, layer::Tree& tree,
+                  const std::string& target);
   Status moveCacheIn(const plan::Mount& mount, const MountSourceFinder& find, Mounted& mounted);
-  Status makeCache(const plan::Mount& mount, const MountSourceFinder& find, const std::string& directory);
+  Status makeCache(const plan::Mount& mount, const MountSourceFinder& find,
+                   const std::string& directory);
   Status makeWay(Mounted& mounted);
   Status moveAside(Mounted& mounted);
   Status undo(const Mounted& mounted);

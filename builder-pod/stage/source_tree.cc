@@ -75,7 +75,8 @@ class DirectoryTree final : public SourceTree {
     return st;
   }
 
-  /// Walks are depth-first, so the directory used last is nearly always the right one. The tree does not change.
+  /// Walks are depth-first, so the directory used last is nearly always the right one. The tree
+  /// does not change.
   Result<int> parentFd(const std::string& path) {
     const std::string directory(layer::parentOf(path));
     if (!cached_ || cachedPath_ != directory) {
@@ -93,7 +94,8 @@ class DirectoryTree final : public SourceTree {
 
 class SingleFileTree final : public SourceTree {
  public:
-  SingleFileTree(std::string name, Fd file, FileStat st) : name_(std::move(name)), file_(std::move(file)), stat_(st) {}
+  SingleFileTree(std::string name, Fd file, FileStat st)
+      : name_(std::move(name)), file_(std::move(file)), stat_(st) {}
 
   Result<FileStat> stat(const std::string& path) override {
     if (path.empty()) {
@@ -105,7 +107,9 @@ class SingleFileTree final : public SourceTree {
     return path == name_ ? Result<FileStat>(stat_) : noSuchFile(path);
   }
   Result<std::string> readLink(const std::string& path) override { return noSuchFile(path); }
-  Result<std::vector<std::string>> list(const std::string&) override { return std::vector<std::string>{name_}; }
+  Result<std::vector<std::string>> list(const std::string&) override {
+    return std::vector<std::string>{name_};
+  }
   Result<Content> open(const std::string& path) override {
     if (path != name_) {
       return noSuchFile(path);
@@ -180,7 +184,8 @@ class Expander {
 
 }  // namespace
 
-Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directory, SourceOwners owners) {
+Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directory,
+                                                      SourceOwners owners) {
   TRY(layer::Root root, layer::Root::open(directory));
   return std::unique_ptr<SourceTree>(std::make_unique<DirectoryTree>(std::move(root), owners));
 }
@@ -196,7 +201,8 @@ Result<std::unique_ptr<SourceTree>> makeFileTree(const std::string& name, Fd fil
   return std::unique_ptr<SourceTree>(std::make_unique<SingleFileTree>(name, std::move(file), st));
 }
 
-Result<std::unique_ptr<SourceTree>> makeInlineTree(const std::string& name, const std::string& bytes,
+Result<std::unique_ptr<SourceTree>> makeInlineTree(const std::string& name,
+                                                   const std::string& bytes,
                                                    std::optional<layer::Timestamp> time) {
   Fd file(::memfd_create("inline", MFD_CLOEXEC));
   if (!file) {

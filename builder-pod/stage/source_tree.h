@@ -1,5 +1,6 @@
-// Where COPY and ADD read from: the context, a packed export of another stage, a here-document, what prepare fetched.
-// One read-only view for all of them; paths are clean and relative, "" is the root.
+// Where COPY and ADD read from: the context, a packed export of another stage, a here-document,
+// what prepare fetched. One read-only view for all of them; paths are clean and relative, "" is the
+// root.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@
 
 namespace stagewright::stage {
 
-/// The bytes of a file: `size` bytes of `fd` from `offset` on. `owner` keeps the descriptor open if the tree does not.
+/// The bytes of a file: `size` bytes of `fd` from `offset` on. `owner` keeps the descriptor open if
+/// the tree does not.
 struct Content {
   int fd = -1;
   std::int64_t offset = 0;
@@ -46,12 +48,14 @@ Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directo
 /// One regular file `name` with owner 0:0.
 Result<std::unique_ptr<SourceTree>> makeFileTree(const std::string& name, Fd file);
 /// One file with the given bytes, mode 0644, owner 0:0 and the given time, else the current one.
-Result<std::unique_ptr<SourceTree>> makeInlineTree(const std::string& name, const std::string& bytes,
-                                                   std::optional<layer::Timestamp> time = std::nullopt);
+Result<std::unique_ptr<SourceTree>> makeInlineTree(
+    const std::string& name, const std::string& bytes,
+    std::optional<layer::Timestamp> time = std::nullopt);
 
-/// The paths of `tree` that a source of COPY means: itself, or what its wildcards match, in sorted walk order. Matches come
-/// with the links of the fixed part resolved. `prefixMissing` is set (and nothing returned) if the part before the
-/// wildcards does not exist. kInvalid for a malformed pattern.
+/// The paths of `tree` that a source of COPY means: itself, or what its wildcards match, in sorted
+/// walk order. Matches come with the links of the fixed part resolved. `prefixMissing` is set (and
+/// nothing returned) if the part before the wildcards does not exist. kInvalid for a malformed
+/// pattern.
 struct Expansion {
   std::vector<std::string> paths;
   bool hadWildcard = false;

@@ -1,4 +1,5 @@
-// What a stage says on its standard output: the steps' own output, lines for people, sealed frames for machines.
+// What a stage says on its standard output: the steps' own output, lines for people, sealed frames
+// for machines.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@
 
 namespace stagewright::stage {
 
-/// Only this object writes to the descriptor, so lines never mix. A failed write is ignored: the log is no result.
-/// Not thread-safe.
+/// Only this object writes to the descriptor, so lines never mix. A failed write is ignored: the
+/// log is no result. Not thread-safe.
 class StageLog {
  public:
   StageLog(int fd, std::string key, SealScope scope);

@@ -1,5 +1,5 @@
-// Everything a stage needs to know beside the plan: where things are, who it is, how long it may take. In a pod these are
-// the paths of lib/plan/contract.h; the local engine passes its own.
+// Everything a stage needs to know beside the plan: where things are, who it is, how long it may
+// take. In a pod these are the paths of lib/plan/contract.h; the local engine passes its own.
 #pragma once
 
 #include <map>
@@ -26,13 +26,15 @@ struct StageOptions {
   std::map<int, Upstream> upstream;
   std::optional<Millis> timeout;  ///< of the stage; waiting for other stages does not count
 
-  std::string root = "/";                         ///< the file system that the steps change
-  std::string out = "/.stagewright/out";          ///< this stage's directory
+  std::string root = "/";                 ///< the file system that the steps change
+  std::string out = "/.stagewright/out";  ///< this stage's directory
   std::string context = "/.stagewright/context";
   std::string fetched = "/.stagewright/fetched";
-  std::string from = "/.stagewright/from";        ///< <from>/<index>: the directory of another stage's attempt
-  std::string caches = "/.stagewright/cache";     ///< cache mounts found here outlive the stage
-  std::string stash = "/.stagewright/stash";      ///< on the same file system as `root`: what mounts hide meanwhile
+  std::string from =
+      "/.stagewright/from";  ///< <from>/<index>: the directory of another stage's attempt
+  std::string caches = "/.stagewright/cache";  ///< cache mounts found here outlive the stage
+  std::string stash =
+      "/.stagewright/stash";  ///< on the same file system as `root`: what mounts hide meanwhile
   std::map<std::string, std::string> namedContexts;
   std::set<std::string> excluded = {".stagewright"};  ///< below `root`, not part of the image
 

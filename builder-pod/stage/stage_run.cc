@@ -20,8 +20,8 @@ std::int64_t millisSince(SteadyPoint begin) {
   return std::chrono::duration_cast<Millis>(steady_clock::now() - begin).count();
 }
 
-/// VOLUMEs of the image are scanned although they are mounts; what the runtime mounts for itself never is, whatever the
-/// image declares.
+/// VOLUMEs of the image are scanned although they are mounts; what the runtime mounts for itself
+/// never is, whatever the image declares.
 std::set<std::string> scannedVolumes(const std::set<std::string>& declared) {
   std::set<std::string> out;
   for (const std::string& volume : declared) {
@@ -37,7 +37,8 @@ std::set<std::string> scannedVolumes(const std::set<std::string>& declared) {
   return out;
 }
 
-void collectDirectories(const layer::Directory& directory, const std::string& path, std::set<std::string>& out) {
+void collectDirectories(const layer::Directory& directory, const std::string& path,
+                        std::set<std::string>& out) {
   for (const layer::Node& node : directory.children) {
     if (node.directory) {
       const std::string child = layer::joinPath(path, node.name);
@@ -49,8 +50,8 @@ void collectDirectories(const layer::Directory& directory, const std::string& pa
 
 }  // namespace
 
-StageRun::StageRun(const plan::BuildPlan& plan, const StageOptions& options, StepRunner& runner, StageLog& log,
-                   const Stop& stop)
+StageRun::StageRun(const plan::BuildPlan& plan, const StageOptions& options, StepRunner& runner,
+                   StageLog& log, const Stop& stop)
     : plan_(plan),
       stage_(plan.stages[static_cast<std::size_t>(options.stage)]),
       options_(options),
@@ -80,7 +81,8 @@ Status StageRun::runAll() {
 
 Status StageRun::openTree() {
   TRY(out_, OutDirectory::make(options_.out));
-  TRY(tree_, layer::Tree::open(options_.root, options_.excluded, scannedVolumes(stage_.config.volumes)));
+  TRY(tree_,
+      layer::Tree::open(options_.root, options_.excluded, scannedVolumes(stage_.config.volumes)));
   if (plan::rootImage(plan_, options_.stage).empty()) {
     TRY(const layer::Snapshot made, layer::loadSnapshot(tree_->root(), {options_.excluded, {}, 1}));
     collectDirectories(made.root, "", stubs_);
@@ -102,7 +104,8 @@ Status StageRun::layStage(int stage) {
   TRY(const plan::StageReport* report, upstream_.await(stage));
   report_.upstream[stage] = options_.upstream.at(stage).attempt;
   if (report->layers.size() != plan_.stages[static_cast<std::size_t>(stage)].steps.size()) {
-    return internal("stage " + std::to_string(stage) + " reports another number of layers than it has steps");
+    return internal("stage " + std::to_string(stage) +
+                    " reports another number of layers than it has steps");
   }
   for (const plan::LayerReport& layer : report->layers) {
     CHECK_OK(layLayer(stage, layer));
@@ -112,7 +115,8 @@ Status StageRun::layStage(int stage) {
 
 Status StageRun::layLayer(int stage, const plan::LayerReport& layer) {
   TRY(const Fd file, upstream_.openLayer(stage, layer.step));
-  const std::string name = "layer " + std::to_string(layer.step) + " of stage " + std::to_string(stage);
+  const std::string name =
+      "layer " + std::to_string(layer.step) + " of stage " + std::to_string(stage);
   layer::FileSource source(file.get(), name);
   layer::HashingSource hashing(source);
   layer::TarReader reader(hashing);
@@ -129,8 +133,8 @@ Status StageRun::runStep(int index) {
   const plan::Step& step = stage_.steps[static_cast<std::size_t>(index)];
   current_ = index;
   log_.forgetTail();
-  log_.line("[" + stage_.name + " " + std::to_string(index + 2) + "/" + std::to_string(stage_.steps.size() + 1) +
-            "] " + step.text);
+  log_.line("[" + stage_.name + " " + std::to_string(index + 2) + "/" +
+            std::to_string(stage_.steps.size() + 1) + "] " + step.text);
   announce(index, "Started");
   const auto began = steady_clock::now();
   auto items = execute(step);
@@ -151,8 +155,8 @@ Result<StageRun::Items> StageRun::execute(const plan::Step& step) {
   if (const auto* run = std::get_if<plan::RunStep>(&step.action)) {
     return executeRun(step, *run);
   }
-  // A copy changes the tree, so the next RUN needs a new baseline; its own layer needs none, because the tree remembers
-  // what was touched.
+  // A copy changes the tree, so the next RUN needs a new baseline; its own layer needs none,
+  // because the tree remembers what was touched.
   baseline_.reset();
   if (const auto* copy = std::get_if<plan::CopyStep>(&step.action)) {
     return executeCopy(*copy);
@@ -161,7 +165,8 @@ Result<StageRun::Items> StageRun::execute(const plan::Step& step) {
 }
 
 Status StageRun::writeStepLayer(int index, Items items) {
-  const bool isCopy = std::holds_alternative<plan::CopyStep>(stage_.steps[static_cast<std::size_t>(index)].action);
+  const bool isCopy =
+      std::holds_alternative<plan::CopyStep>(stage_.steps[static_cast<std::size_t>(index)].action);
   TRY(const WrittenFile written, out_->write(plan::layerPath(index), [&](layer::ByteSink& sink) {
     return layer::writeLayer(*tree_, std::move(items), sink, {plan_.sourceDateEpoch, isCopy});
   }));
@@ -169,8 +174,9 @@ Status StageRun::writeStepLayer(int index, Items items) {
   layer.step = index;
   TRY(layer.diffId, oci::Digest::parse(written.digest));
   layer.size = written.size;
-  CHECK_OK(out_->writeText(plan::layerSealPath(index),
-                           sealText(options_.key, options_.scope(), "layer", dumpJson(plan::toJson(layer)))));
+  CHECK_OK(out_->writeText(
+      plan::layerSealPath(index),
+      sealText(options_.key, options_.scope(), "layer", dumpJson(plan::toJson(layer)))));
   report_.layers.push_back(std::move(layer));
   return ok();
 }
@@ -183,7 +189,8 @@ Status StageRun::loadBaseline() {
   return ok();
 }
 
-/// The clock of ctime must have moved before a step can change something (docs: stage executor, 5.5).
+/// The clock of ctime must have moved before a step can change something (docs: stage
+/// executor, 5.5).
 Status StageRun::settleBaseline() const {
   std::this_thread::sleep_until(baselineTaken_ + kSettle);
   return ok();
@@ -197,14 +204,16 @@ bool isHidden(const std::string& path, const std::set<std::string>& hidden) {
 }  // namespace
 
 Result<StageRun::Items> StageRun::collectChanges(const std::set<std::string>& hidden) {
-  TRY(layer::Snapshot now, layer::loadSnapshot(tree_->root(), {options_.excluded, tree_->volumes(), 2}));
+  TRY(layer::Snapshot now,
+      layer::loadSnapshot(tree_->root(), {options_.excluded, tree_->volumes(), 2}));
   const auto taken = steady_clock::now();
   Items items;
   for (const layer::Change& change : layer::diffSnapshots(*baseline_, now)) {
     if (isHidden(change.path, hidden)) {
       continue;  // below a mount of the step
     }
-    const bool becameSocket = change.kind == layer::Change::Kind::kModified && change.node->stat.isSocket();
+    const bool becameSocket =
+        change.kind == layer::Change::Kind::kModified && change.node->stat.isSocket();
     items.push_back({change.path, change.kind == layer::Change::Kind::kDeleted || becameSocket});
   }
   baseline_ = std::move(now);
@@ -226,10 +235,12 @@ Status StageRun::packExports() {
   for (std::size_t i = 0; i < stage_.exports.size(); ++i) {
     const auto index = static_cast<int>(i);
     PackedExport packed;
-    TRY(const WrittenFile written, out_->write(plan::artifactPath(index), [&](layer::ByteSink& sink) -> Status {
-      TRY(packed, packExport(*tree_, stage_.exports[i].path, stubs_, sink, plan_.sourceDateEpoch));
-      return ok();
-    }));
+    TRY(const WrittenFile written,
+        out_->write(plan::artifactPath(index), [&](layer::ByteSink& sink) -> Status {
+          TRY(packed,
+              packExport(*tree_, stage_.exports[i].path, stubs_, sink, plan_.sourceDateEpoch));
+          return ok();
+        }));
     plan::ArtifactReport artifact;
     artifact.index = index;
     TRY(artifact.digest, oci::Digest::parse(written.digest));
@@ -281,15 +292,20 @@ plan::Failure StageRun::describe(const Error& error) const {
 namespace {
 /// Inside a step everything that is not the machine's fault is the user's; outside nothing is.
 bool isUsersFault(const Error& error, bool inStep) {
-  return inStep && error.code != Code::kUnavailable && error.code != Code::kInternal && error.code != Code::kCancelled;
+  return inStep && error.code != Code::kUnavailable && error.code != Code::kInternal &&
+         error.code != Code::kCancelled;
 }
 
 std::string reasonFor(plan::Exit exit, const Error& error) {
   switch (exit) {
-    case plan::Exit::kStepFailed: return "StageFailed";
-    case plan::Exit::kStageTimeout: return "StageTimeout";
-    case plan::Exit::kOutOfMemory: return "StageOOMKilled";
-    default: return error.code == Code::kCancelled ? "Disrupted" : "InternalError";
+    case plan::Exit::kStepFailed:
+      return "StageFailed";
+    case plan::Exit::kStageTimeout:
+      return "StageTimeout";
+    case plan::Exit::kOutOfMemory:
+      return "StageOOMKilled";
+    default:
+      return error.code == Code::kCancelled ? "Disrupted" : "InternalError";
   }
 }
 }  // namespace
@@ -304,7 +320,8 @@ StageResult StageRun::finish(const Status& status) {
   }
   const std::string body = dumpJson(plan::toJson(report_));
   const std::string sealed = sealText(options_.key, options_.scope(), "report", body);
-  const Status written = out_ ? out_->writeText(std::string(plan::kReportFile), sealed) : Status(internal("no output"));
+  const Status written = out_ ? out_->writeText(std::string(plan::kReportFile), sealed)
+                              : Status(internal("no output"));
   if (!written && status) {
     result.exit = plan::Exit::kInternal;
     report_.succeeded = false;
@@ -319,8 +336,8 @@ StageResult StageRun::finish(const Status& status) {
   return result;
 }
 
-StageResult runStage(const plan::BuildPlan& plan, const StageOptions& options, StepRunner& runner, StageLog& log,
-                     const Stop& stop) {
+StageResult runStage(const plan::BuildPlan& plan, const StageOptions& options, StepRunner& runner,
+                     StageLog& log, const Stop& stop) {
   return StageRun(plan, options, runner, log, stop).run();
 }
 

@@ -19,8 +19,8 @@ namespace stagewright::stage {
 
 class StageRun {
  public:
-  StageRun(const plan::BuildPlan& plan, const StageOptions& options, StepRunner& runner, StageLog& log,
-           const Stop& stop);
+  StageRun(const plan::BuildPlan& plan, const StageOptions& options, StepRunner& runner,
+           StageLog& log, const Stop& stop);
   StageResult run();
 
  private:
@@ -53,7 +53,8 @@ class StageRun {
   // Sources of COPY and of mounts.
   Result<MountSource> findMountSource(const plan::Mount& mount);
   Status copySource(const plan::CopyStep& copy, const plan::CopySource& source);
-  Status copyFromDirectory(const plan::CopyStep& copy, const plan::CopySource& source, const std::string& directory);
+  Status copyFromDirectory(const plan::CopyStep& copy, const plan::CopySource& source,
+                           const std::string& directory);
   Status copyFromStage(const plan::CopyStep& copy, const plan::CopySource& source);
   Status copyFetched(const plan::CopyStep& copy, const plan::CopySource& source);
 
@@ -72,7 +73,7 @@ class StageRun {
   std::optional<OutDirectory> out_;
   std::optional<layer::Tree> tree_;
   std::vector<std::unique_ptr<SourceTree>> mountSources_;  ///< of the running step
-  std::set<std::string> stubs_;  ///< what the runtime made in an empty image
+  std::set<std::string> stubs_;              ///< what the runtime made in an empty image
   std::optional<layer::Snapshot> baseline_;  ///< the tree as it is now; none if it changed since
   std::chrono::steady_clock::time_point baselineTaken_{};
   std::optional<SteadyPoint> ready_;  ///< when the base was there

@@ -23,7 +23,8 @@ std::string joined(const std::vector<std::string>& argv) {
   return out;
 }
 
-/// The kubelet mounts /etc/hostname, BuildKit does not: what a step writes there belongs to the image.
+/// The kubelet mounts /etc/hostname, BuildKit does not: what a step writes there belongs to the
+/// image.
 class HostnameWatch {
  public:
   explicit HostnameWatch(layer::Tree& tree) : tree_(tree) {
@@ -63,9 +64,12 @@ Result<StageRun::Items> StageRun::executeRun(const plan::Step& step, const plan:
   CHECK_OK(mounts.setUp(run, [this](const plan::Mount& mount) { return findMountSource(mount); }));
   HostnameWatch hostname(*tree_);
   CHECK_OK(settleBaseline());
-  const RunRequest request{run.argv, completeEnvironment(run.env, who), run.workdir, who, run.networkNone, mounts.binds()};
+  const RunRequest request{run.argv,        completeEnvironment(run.env, who),
+                           run.workdir,     who,
+                           run.networkNone, mounts.binds()};
   TRY(const RunOutcome outcome,
-      runner_.run(request, [this](std::string_view bytes) { log_.output(bytes); }, deadline(), stop_));
+      runner_.run(
+          request, [this](std::string_view bytes) { log_.output(bytes); }, deadline(), stop_));
   CHECK_OK(judge(step, run, outcome));
   CHECK_OK(mounts.tearDown());
   mountSources_.clear();
@@ -106,7 +110,8 @@ Result<MountSource> StageRun::findMountSource(const plan::Mount& mount) {
   return MountSource{tree, path};
 }
 
-Status StageRun::judge(const plan::Step& step, const plan::RunStep& run, const RunOutcome& outcome) {
+Status StageRun::judge(const plan::Step& step, const plan::RunStep& run,
+                       const RunOutcome& outcome) {
   if (outcome.succeeded()) {
     return ok();
   }
@@ -115,13 +120,17 @@ Status StageRun::judge(const plan::Step& step, const plan::RunStep& run, const R
   failure_->line = step.line;
   const std::string process = "process \"" + joined(run.argv) + "\" did not complete successfully";
   switch (outcome.kind) {
-    case RunOutcome::Kind::kStopped: failure_.reset(); return cancelled("the stage was stopped during " + step.text);
+    case RunOutcome::Kind::kStopped:
+      failure_.reset();
+      return cancelled("the stage was stopped during " + step.text);
     case RunOutcome::Kind::kTimedOut:
       exit_ = plan::Exit::kStageTimeout;
       failure_->message = process + ": the stage took longer than its timeout of " +
                           std::to_string(options_.timeout.value_or(Millis(0)).count() / 1000) + "s";
       break;
-    case RunOutcome::Kind::kNotStarted: failure_->message = process + ": " + outcome.message; break;
+    case RunOutcome::Kind::kNotStarted:
+      failure_->message = process + ": " + outcome.message;
+      break;
     case RunOutcome::Kind::kKilled:
     case RunOutcome::Kind::kExited:
       failure_->message = process + ": exit code: " + std::to_string(outcome.exitCode);
@@ -155,16 +164,20 @@ Result<StageRun::Items> StageRun::executeCopy(const plan::CopyStep& copy) {
 
 Status StageRun::copySource(const plan::CopyStep& copy, const plan::CopySource& source) {
   switch (source.from) {
-    case plan::CopySource::From::kContext: return copyFromDirectory(copy, source, options_.context);
+    case plan::CopySource::From::kContext:
+      return copyFromDirectory(copy, source, options_.context);
     case plan::CopySource::From::kNamedContext: {
       const auto known = options_.namedContexts.find(source.context);
       return known == options_.namedContexts.end()
                  ? Status(internal("the named context " + quoted(source.context) + " is not here"))
                  : copyFromDirectory(copy, source, known->second);
     }
-    case plan::CopySource::From::kStage: return copyFromStage(copy, source);
-    case plan::CopySource::From::kFetched: return copyFetched(copy, source);
-    case plan::CopySource::From::kInline: break;
+    case plan::CopySource::From::kStage:
+      return copyFromStage(copy, source);
+    case plan::CopySource::From::kFetched:
+      return copyFetched(copy, source);
+    case plan::CopySource::From::kInline:
+      break;
   }
   TRY(auto options, makeCopyOptions(copy, source, *tree_));
   std::optional<layer::Timestamp> epoch;
@@ -190,7 +203,8 @@ Status StageRun::copyFromStage(const plan::CopyStep& copy, const plan::CopySourc
   if (copy.parents) {
     return copier.copyAll(*artifact);
   }
-  if (artifact->prefixMissing() || (artifact->matches().empty() && !layer::hasWildcard(source.path))) {
+  if (artifact->prefixMissing() ||
+      (artifact->matches().empty() && !layer::hasWildcard(source.path))) {
     return missingSource(source.path);
   }
   return copier.copyMatches(*artifact, artifact->matches());

@@ -12,7 +12,8 @@ namespace {
 
 bool hasVariable(const std::vector<std::string>& env, std::string_view name) {
   return std::any_of(env.begin(), env.end(), [&](const std::string& variable) {
-    return variable.size() > name.size() + 1 && variable.starts_with(name) && variable[name.size()] == '=';
+    return variable.size() > name.size() + 1 && variable.starts_with(name) &&
+           variable[name.size()] == '=';
   });
 }
 
@@ -25,7 +26,8 @@ void splitPivot(const std::string& path, std::string& base, std::string& pattern
 
 }  // namespace
 
-std::vector<std::string> completeEnvironment(const std::vector<std::string>& env, const Identity& who) {
+std::vector<std::string> completeEnvironment(const std::vector<std::string>& env,
+                                             const Identity& who) {
   std::vector<std::string> out;
   for (const std::string& variable : env) {
     if (variable != "HOME=") {
@@ -38,7 +40,8 @@ std::vector<std::string> completeEnvironment(const std::vector<std::string>& env
   return out;
 }
 
-Result<CopyOptions> makeCopyOptions(const plan::CopyStep& copy, const plan::CopySource& source, layer::Tree& tree) {
+Result<CopyOptions> makeCopyOptions(const plan::CopyStep& copy, const plan::CopySource& source,
+                                    layer::Tree& tree) {
   CopyOptions options;
   if (!copy.chown.empty()) {
     TRY(const Accounts accounts, loadAccounts(tree));
@@ -47,9 +50,10 @@ Result<CopyOptions> makeCopyOptions(const plan::CopyStep& copy, const plan::Copy
   if (!copy.chmod.empty()) {
     TRY(options.mode, FileMode::parse(copy.chmod));
   }
-  // Symbolic links named as source are followed, and a directory means its contents, in trees only; a downloaded or
-  // inline source is taken as it is.
-  const bool isTree = source.from != plan::CopySource::From::kInline && source.from != plan::CopySource::From::kFetched;
+  // Symbolic links named as source are followed, and a directory means its contents, in trees only;
+  // a downloaded or inline source is taken as it is.
+  const bool isTree = source.from != plan::CopySource::From::kInline &&
+                      source.from != plan::CopySource::From::kFetched;
   options.contentsOnly = isTree;
   options.followLinks = isTree;
   options.link = copy.link && copy.chmod.empty();
@@ -58,7 +62,8 @@ Result<CopyOptions> makeCopyOptions(const plan::CopyStep& copy, const plan::Copy
 }
 
 Error missingSource(const std::string& path) {
-  return notFound("failed to calculate checksum of ref: \"/" + layer::cleanPath(path) + "\": not found");
+  return notFound("failed to calculate checksum of ref: \"/" + layer::cleanPath(path) +
+                  "\": not found");
 }
 
 Status SourceCopier::copyAll(SourceTree& from) {
@@ -87,7 +92,8 @@ Status SourceCopier::copyOne(SourceTree& from, const std::string& path) {
     }
   }
   const Status status = engine_.copy(from, path, copy_.destination);
-  return !status && status.error().code == Code::kNotFound && !from.stat(from.resolve(path).value_or(path))
+  return !status && status.error().code == Code::kNotFound &&
+                 !from.stat(from.resolve(path).value_or(path))
              ? Status(missingSource(path))
              : status;
 }
@@ -111,7 +117,8 @@ Status SourceCopier::copyParents(SourceTree& from) {
 
 bool SourceCopier::shouldUnpack() const {
   const bool local = source_.from != plan::CopySource::From::kFetched;
-  return source_.from != plan::CopySource::From::kInline && copy_.unpack.value_or(copy_.isAdd && local);
+  return source_.from != plan::CopySource::From::kInline &&
+         copy_.unpack.value_or(copy_.isAdd && local);
 }
 
 }  // namespace stagewright::stage

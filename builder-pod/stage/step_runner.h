@@ -1,5 +1,5 @@
-// How a RUN step is started: the seam between the stage and the operating system. In a pod PID 1 forks; the local engine
-// starts a container.
+// How a RUN step is started: the seam between the stage and the operating system. In a pod PID 1
+// forks; the local engine starts a container.
 #pragma once
 
 #include <functional>
@@ -56,8 +56,8 @@ class StepRunner {
   virtual ~StepRunner() = default;
   /// Whether request.binds is honoured; else mounts are emulated in the tree.
   virtual bool canBind() const { return false; }
-  /// Runs one step to its end. When it returns, no process of the step is left. An error is the builder's, never the
-  /// step's.
+  /// Runs one step to its end. When it returns, no process of the step is left. An error is the
+  /// builder's, never the step's.
   virtual Result<RunOutcome> run(const RunRequest& request, const OutputSink& output,
                                  std::optional<SteadyPoint> deadline, const Stop& stop) = 0;
 };

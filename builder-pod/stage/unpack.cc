@@ -21,8 +21,9 @@ std::uint32_t nodeType(TarType type) {
   return type == TarType::kCharDevice ? S_IFCHR : type == TarType::kBlockDevice ? S_IFBLK : S_IFIFO;
 }
 
-/// Unpacks as moby's archive package does inside a chroot at the destination: links that the archive (or the image) has
-/// below it are followed there, with the destination as their root. Names like whiteouts are ordinary names.
+/// Unpacks as moby's archive package does inside a chroot at the destination: links that the
+/// archive (or the image) has below it are followed there, with the destination as their root.
+/// Names like whiteouts are ordinary names.
 class Unpacker {
  public:
   Unpacker(layer::Tree& tree, std::string destination, const std::optional<Owner>& owner)
@@ -63,7 +64,8 @@ class Unpacker {
     return tree_.setMetadata(path, metadataOf(entry));
   }
 
-  Status make(const std::string& path, const TarEntry& entry, layer::TarReader& reader, bool merge) {
+  Status make(const std::string& path, const TarEntry& entry, layer::TarReader& reader,
+              bool merge) {
     switch (entry.type) {
       case TarType::kDirectory:
         directories_.emplace_back(path, entry.mtime);
@@ -72,13 +74,15 @@ class Unpacker {
         TRY(const Fd fd, tree_.makeFile(path, 0600));
         return layer::copyEntryData(reader, fd.get(), path);
       }
-      case TarType::kSymlink: return tree_.makeSymlink(path, entry.link);
+      case TarType::kSymlink:
+        return tree_.makeSymlink(path, entry.link);
       case TarType::kHardLink: {
         TRY(const std::string target, layer::cleanEntryName(entry.link));
         TRY(const std::string directory, resolveInside(layer::parentOf(target)));
         return tree_.makeLink(path, layer::joinPath(directory, layer::baseOf(target)));
       }
-      default: return tree_.makeNode(path, nodeType(entry.type) | entry.mode, entry.major, entry.minor);
+      default:
+        return tree_.makeNode(path, nodeType(entry.type) | entry.mode, entry.major, entry.minor);
     }
   }
 

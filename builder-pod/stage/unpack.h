@@ -11,8 +11,8 @@
 
 namespace stagewright::stage {
 
-/// False if `path` is no regular file or holds no tar (plain, gzip, bzip2, xz or zstd): then it is to be copied. kInvalid
-/// for an archive that breaks off or leads out of the destination.
+/// False if `path` is no regular file or holds no tar (plain, gzip, bzip2, xz or zstd): then it is
+/// to be copied. kInvalid for an archive that breaks off or leads out of the destination.
 Result<bool> unpackArchive(layer::Tree& tree, SourceTree& source, const std::string& path,
                            const std::string& destination, const std::optional<Owner>& owner);
 

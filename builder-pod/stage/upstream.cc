@@ -45,7 +45,8 @@ Result<const plan::StageReport*> UpstreamStages::await(int stage) {
   }
   const auto upstream = options_.upstream.find(stage);
   if (upstream == options_.upstream.end()) {
-    return internal("no key was given for stage " + std::to_string(stage) + ", from which this one copies");
+    return internal("no key was given for stage " + std::to_string(stage) +
+                    ", from which this one copies");
   }
   const auto began = std::chrono::steady_clock::now();
   for (int pause = kFirstPoll;; pause = std::min(pause * 3 / 2, kLongestPoll)) {
@@ -53,7 +54,8 @@ Result<const plan::StageReport*> UpstreamStages::await(int stage) {
     if (report) {
       waited_ += std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - began);
       if (!report->succeeded) {
-        return unavailable("stage " + std::to_string(stage) + ", from which this one copies, ended without success");
+        return unavailable("stage " + std::to_string(stage) +
+                           ", from which this one copies, ended without success");
       }
       return &reports_.emplace(stage, std::move(*report)).first->second;
     }
@@ -70,10 +72,12 @@ Result<ArtifactTree*> UpstreamStages::artifact(int stage, int index) {
     return known->second.get();
   }
   TRY(const plan::StageReport* report, await(stage));
-  const auto described = std::find_if(report->artifacts.begin(), report->artifacts.end(),
-                                      [index](const plan::ArtifactReport& a) { return a.index == index; });
+  const auto described =
+      std::find_if(report->artifacts.begin(), report->artifacts.end(),
+                   [index](const plan::ArtifactReport& a) { return a.index == index; });
   if (described == report->artifacts.end()) {
-    return internal("stage " + std::to_string(stage) + " reports no export " + std::to_string(index));
+    return internal("stage " + std::to_string(stage) + " reports no export " +
+                    std::to_string(index));
   }
   TRY(const Fd* directory, directoryOf(stage));
   const std::string name = plan::artifactPath(index);

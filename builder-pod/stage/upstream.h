@@ -1,4 +1,5 @@
-// The results of other stages: waited for, and believed only if sealed by the attempt that we were told of.
+// The results of other stages: waited for, and believed only if sealed by the attempt that we were
+// told of.
 #pragma once
 
 #include <map>
@@ -18,9 +19,9 @@ class UpstreamStages {
  public:
   UpstreamStages(const StageOptions& options, const Stop& stop) : options_(options), stop_(stop) {}
 
-  /// Waits for the sealed report of `stage`, polling. A file without a right seal is as good as none: a step of that stage
-  /// may have put it there. kUnavailable if the stage reports its failure, kCancelled on a stop, kInternal if we have no
-  /// key for it.
+  /// Waits for the sealed report of `stage`, polling. A file without a right seal is as good as
+  /// none: a step of that stage may have put it there. kUnavailable if the stage reports its
+  /// failure, kCancelled on a stop, kInternal if we have no key for it.
   Result<const plan::StageReport*> await(int stage);
   /// A packed export, checked against the report. Owned by this object.
   Result<ArtifactTree*> artifact(int stage, int index);

@@ -107,14 +107,18 @@ class Applier {
         TRY(const std::string directory, tree_.resolve(parentOf(target)));
         return tree_.makeLink(path, joinPath(directory, baseOf(target)));
       }
-      case TarType::kSymlink: CHECK_OK(tree_.makeSymlink(path, entry.link)); break;
+      case TarType::kSymlink:
+        CHECK_OK(tree_.makeSymlink(path, entry.link));
+        break;
       case TarType::kCharDevice:
         CHECK_OK(tree_.makeNode(path, S_IFCHR | entry.mode, entry.major, entry.minor));
         break;
       case TarType::kBlockDevice:
         CHECK_OK(tree_.makeNode(path, S_IFBLK | entry.mode, entry.major, entry.minor));
         break;
-      case TarType::kFifo: CHECK_OK(tree_.makeNode(path, S_IFIFO | entry.mode, 0, 0)); break;
+      case TarType::kFifo:
+        CHECK_OK(tree_.makeNode(path, S_IFIFO | entry.mode, 0, 0));
+        break;
     }
     return tree_.setMetadata(path, metadataOf(entry));
   }

@@ -13,13 +13,17 @@ struct Rune {
   std::size_t size;
 };
 
-/// The code point at the beginning of `text`; a byte that is no UTF-8 counts as U+FFFD, as in Go. REQUIRES: not empty.
+/// The code point at the beginning of `text`; a byte that is no UTF-8 counts as U+FFFD, as in Go.
+/// REQUIRES: not empty.
 Rune runeAt(std::string_view text) {
   const auto first = static_cast<unsigned char>(text[0]);
   if (first < 0x80) {
     return {first, 1};
   }
-  const std::size_t size = first >= 0xf0 && first < 0xf5 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+  const std::size_t size = first >= 0xf0 && first < 0xf5   ? 4
+                           : first >= 0xe0 && first < 0xf0 ? 3
+                           : first >= 0xc2 && first < 0xe0 ? 2
+                                                           : 0;
   if (size == 0 || text.size() < size) {
     return {0xfffd, 1};
   }
@@ -224,8 +228,9 @@ Result<PatternList> PatternList::make(const std::vector<std::string>& patterns) 
 }
 
 PatternList::Pattern PatternList::compile(std::string text) {
-  // Text without special characters is compared as it is; a list of tokens only where it is needed. The kinds, and that a
-  // leading `**` alone makes a plain suffix of the rest, are moby/patternmatcher's.
+  // Text without special characters is compared as it is; a list of tokens only where it is needed.
+  // The kinds, and that a leading `**` alone makes a plain suffix of the rest, are
+  // moby/patternmatcher's.
   Pattern p;
   std::string_view rest = text;
   const auto literal = [&p](std::string_view bytes) {
@@ -242,7 +247,7 @@ PatternList::Pattern PatternList::compile(std::string text) {
       rest.remove_prefix(rest.starts_with("*/") ? 2 : 1);
       const bool last = rest.empty();
       p.tokens.push_back({last ? Token::Kind::kAnyPath : Token::Kind::kAnyDirectories, ""});
-      p.kind = first ? Pattern::Kind::kSuffix
+      p.kind = first                                     ? Pattern::Kind::kSuffix
                : last && p.kind == Pattern::Kind::kExact ? Pattern::Kind::kPrefix
                                                          : Pattern::Kind::kTokens;
     } else if (c == '*' || c == '?') {
@@ -251,7 +256,8 @@ PatternList::Pattern PatternList::compile(std::string text) {
     } else if (c == '[') {
       std::string_view end = rest;
       takeClass(end, 0);
-      p.tokens.push_back({Token::Kind::kClass, std::string(rest.substr(0, rest.size() - end.size()))});
+      p.tokens.push_back(
+          {Token::Kind::kClass, std::string(rest.substr(0, rest.size() - end.size()))});
       rest = end;
       p.kind = Pattern::Kind::kTokens;
     } else if (c == '\\') {
@@ -269,14 +275,16 @@ PatternList::Pattern PatternList::compile(std::string text) {
 
 bool PatternList::matchesOne(const Pattern& pattern, std::string_view path) {
   switch (pattern.kind) {
-    case Pattern::Kind::kExact: return path == pattern.text;
+    case Pattern::Kind::kExact:
+      return path == pattern.text;
     case Pattern::Kind::kPrefix:
       return path.starts_with(std::string_view(pattern.text).substr(0, pattern.text.size() - 2));
     case Pattern::Kind::kSuffix: {
       const std::string_view suffix = std::string_view(pattern.text).substr(2);
       return path.ends_with(suffix) || (suffix.starts_with('/') && path == suffix.substr(1));
     }
-    case Pattern::Kind::kTokens: return matchesTokens(pattern.tokens, path);
+    case Pattern::Kind::kTokens:
+      return matchesTokens(pattern.tokens, path);
   }
   return false;
 }
@@ -325,7 +333,9 @@ bool PatternList::matchesTokens(const std::vector<Token>& tokens, std::string_vi
             }
           }
           break;
-        case Token::Kind::kAnyPath: std::fill(next.begin() + static_cast<std::ptrdiff_t>(i), next.end(), 1); break;
+        case Token::Kind::kAnyPath:
+          std::fill(next.begin() + static_cast<std::ptrdiff_t>(i), next.end(), 1);
+          break;
       }
     }
     reach = std::move(next);

@@ -1,4 +1,5 @@
-// Two languages of patterns: Go's filepath.Match (sources of COPY) and moby's pattern lists (--exclude, --parents), whose
+// Two languages of patterns: Go's filepath.Match (sources of COPY) and moby's pattern lists
+// (--exclude, --parents), whose
 // `**` crosses directories and whose `!` makes exceptions.
 #pragma once
 
@@ -16,8 +17,8 @@ bool isWellFormedGlob(std::string_view pattern);
 /// Whether a `*`, `?` or `[` stands in the text unescaped.
 bool hasWildcard(std::string_view text);
 
-/// A list of patterns, evaluated while a tree is walked from its top: the result for each directory is handed down to its
-/// children, as BuildKit does it.
+/// A list of patterns, evaluated while a tree is walked from its top: the result for each directory
+/// is handed down to its children, as BuildKit does it.
 class PatternList {
  public:
   /// What is remembered of a directory: which patterns matched it.
@@ -25,7 +26,8 @@ class PatternList {
 
   /// kInvalid for a malformed pattern.
   static Result<PatternList> make(const std::vector<std::string>& patterns);
-  /// `path` is clean and relative. `parent` is what matches() left for the directory above; empty at the top. Fills `memory`.
+  /// `path` is clean and relative. `parent` is what matches() left for the directory above; empty
+  /// at the top. Fills `memory`.
   bool matches(std::string_view path, const Memory& parent, Memory& memory) const;
   bool empty() const { return patterns_.empty(); }
   bool hasExceptions() const { return exceptions_; }

@@ -40,7 +40,8 @@ FileStat toFileStat(const struct statx& st) {
 
 Result<FileStat> statAt(int dir, const std::string& name) {
   struct statx st {};
-  const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_AS_STAT | (name.empty() ? AT_EMPTY_PATH : 0);
+  const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_AS_STAT |
+                    (name.empty() ? AT_EMPTY_PATH : 0);
   if (::statx(dir, name.c_str(), flags, STATX_BASIC_STATS | STATX_MNT_ID, &st) != 0) {
     return systemError("stat", name, errno);
   }
@@ -125,7 +126,8 @@ std::string cleanPath(std::string_view path) {
 
 bool isAtOrBelow(std::string_view path, std::string_view ancestor) {
   return ancestor.empty() || path == ancestor ||
-         (path.size() > ancestor.size() && path.starts_with(ancestor) && path[ancestor.size()] == '/');
+         (path.size() > ancestor.size() && path.starts_with(ancestor) &&
+          path[ancestor.size()] == '/');
 }
 
 Result<Root> Root::open(const std::string& path) {
@@ -137,7 +139,9 @@ Result<Fd> Root::open(const std::string& path, int flags, unsigned mode) const {
   return openBeneath(fd_.get(), path.empty() ? "." : path, flags, mode);
 }
 
-Result<Fd> Root::openDirectory(const std::string& path) const { return open(path, O_RDONLY | O_DIRECTORY); }
+Result<Fd> Root::openDirectory(const std::string& path) const {
+  return open(path, O_RDONLY | O_DIRECTORY);
+}
 
 Result<FileStat> Root::stat(const std::string& path) const {
   if (path.find('/') == std::string::npos) {
@@ -166,7 +170,8 @@ Result<std::string> Root::resolve(std::string_view path, bool followLast) const 
     }
     todo.insert(todo.end(), parts.rbegin(), parts.rend());
   };
-  // The user's path is cleaned before links are followed, as filepath.Join does; a link's target is not.
+  // The user's path is cleaned before links are followed, as filepath.Join does; a link's target is
+  // not.
   push(cleanPath(path));
   std::string done;
   int links = 0;

@@ -1,5 +1,6 @@
-// A directory that is looked at as "/": paths are resolved inside it whatever the links in it say, and opened without
-// following any link at all, so that nothing that a RUN step or an archive planted leads out.
+// A directory that is looked at as "/": paths are resolved inside it whatever the links in it say,
+// and opened without following any link at all, so that nothing that a RUN step or an archive
+// planted leads out.
 #pragma once
 
 #include <cstdint>
@@ -50,18 +51,20 @@ std::string cleanPath(std::string_view path);
 /// Whether `path` is `ancestor` or below it.
 bool isAtOrBelow(std::string_view path, std::string_view ancestor);
 
-/// Not thread-safe against changes of the tree; REQUIRES for safety: nobody else changes it meanwhile.
+/// Not thread-safe against changes of the tree; REQUIRES for safety: nobody else changes it
+/// meanwhile.
 class Root {
  public:
   static Result<Root> open(const std::string& path);
   explicit Root(Fd fd) : fd_(std::move(fd)) {}
 
   int fd() const { return fd_.get(); }
-  /// Links on other mounts than these (stx_mnt_id) are not followed: /proc and the like are not the image's. An empty set
-  /// allows all.
+  /// Links on other mounts than these (stx_mnt_id) are not followed: /proc and the like are not the
+  /// image's. An empty set allows all.
   void restrictTo(std::set<std::uint64_t> mounts) { mounts_ = std::move(mounts); }
-  /// The clean relative path `path` means after following every link inside this root, as continuity's RootPath: what
-  /// does not exist is taken as it is. With followLast == false the last part stays a link. kInvalid after 255 links.
+  /// The clean relative path `path` means after following every link inside this root, as
+  /// continuity's RootPath: what does not exist is taken as it is. With followLast == false the
+  /// last part stays a link. kInvalid after 255 links.
   Result<std::string> resolve(std::string_view path, bool followLast = true) const;
   /// Opens without following any link. REQUIRES: a clean relative path.
   Result<Fd> open(const std::string& path, int flags, unsigned mode = 0) const;
@@ -74,8 +77,8 @@ class Root {
   std::set<std::uint64_t> mounts_;
 };
 
-/// Removes a file, or a directory with everything below it, without following links or entering other mounts. What is
-/// not there is no error.
+/// Removes a file, or a directory with everything below it, without following links or entering
+/// other mounts. What is not there is no error.
 Status removeTree(int dir, const std::string& name);
 
 }  // namespace stagewright::layer

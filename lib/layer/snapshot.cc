@@ -63,7 +63,8 @@ class Walk {
       Task task;
       {
         auto queue = queue_.lock();
-        wakeUp_.wait(queue.guard(), [&] { return !queue->tasks.empty() || queue->unfinished == 0; });
+        wakeUp_.wait(queue.guard(),
+                     [&] { return !queue->tasks.empty() || queue->unfinished == 0; });
         if (queue->unfinished == 0) {
           return;
         }
@@ -73,8 +74,10 @@ class Walk {
       const Status status = walkDirectory(task);
       auto queue = queue_.lock();
       --queue->unfinished;
-      // kDenied: a directory of an id that our user namespace does not map; no step can have changed it either.
-      const bool skip = status || status.error().code == Code::kNotFound || status.error().code == Code::kDenied;
+      // kDenied: a directory of an id that our user namespace does not map; no step can have
+      // changed it either.
+      const bool skip =
+          status || status.error().code == Code::kNotFound || status.error().code == Code::kDenied;
       if (!skip && !queue->error) {
         queue->error = status.error();
       }
@@ -99,7 +102,8 @@ class Walk {
     for (const std::string& name : names) {
       CHECK_OK(visit(task, dir.get(), name));
     }
-    // Children are queued last: growing the vector above would have moved them (their Directory stays, though).
+    // Children are queued last: growing the vector above would have moved them (their Directory
+    // stays, though).
     for (Node& node : task.directory->children) {
       if (node.directory) {
         add(Task{node.directory.get(), joinPath(task.path, node.name), node.stat.mount});
@@ -134,18 +138,19 @@ class Walk {
   const Root& root_;
   const SnapshotOptions& options_;
   Guarded<Queue> queue_;
-  std::condition_variable wakeUp_;  // waits on the lock of queue_
+  std::condition_variable wakeUp_;        // waits on the lock of queue_
   std::atomic<std::size_t> entries_ = 0;  // counted by all threads, read when they are gone
 };
 
 /// Section 5.2's table for everything but directories.
 bool sameFile(const FileStat& a, const FileStat& b) {
-  return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.size == b.size && a.mtime == b.mtime &&
-         a.ctime == b.ctime && a.inode == b.inode && a.major == b.major && a.minor == b.minor;
+  return a.mode == b.mode && a.uid == b.uid && a.gid == b.gid && a.size == b.size &&
+         a.mtime == b.mtime && a.ctime == b.ctime && a.inode == b.inode && a.major == b.major &&
+         a.minor == b.minor;
 }
 
-/// Size, inode, link count and device of a directory are artefacts of overlay; ctime moves with every copied-up child,
-/// and mtime alone says only that its entries changed.
+/// Size, inode, link count and device of a directory are artefacts of overlay; ctime moves with
+/// every copied-up child, and mtime alone says only that its entries changed.
 bool sameDirectory(const Node& a, const Node& b) {
   return a.stat.mode == b.stat.mode && a.stat.uid == b.stat.uid && a.stat.gid == b.stat.gid &&
          a.directory->xattrs == b.directory->xattrs;
@@ -163,8 +168,10 @@ class Differ {
     auto a = before.children.begin();
     auto b = after.children.begin();
     while (a != before.children.end() || b != after.children.end()) {
-      const bool onlyBefore = b == after.children.end() || (a != before.children.end() && a->name < b->name);
-      const bool onlyAfter = a == before.children.end() || (b != after.children.end() && b->name < a->name);
+      const bool onlyBefore =
+          b == after.children.end() || (a != before.children.end() && a->name < b->name);
+      const bool onlyAfter =
+          a == before.children.end() || (b != after.children.end() && b->name < a->name);
       if (onlyBefore) {
         changes_.push_back({Change::Kind::kDeleted, joinPath(path, a->name), nullptr});
         ++a;

@@ -1,5 +1,6 @@
-// The metadata of a whole tree at one moment, and what changed between two of them. Contents are never read: a change
-// shows in ctime, which a container cannot set (docs: stage executor, section 5).
+// The metadata of a whole tree at one moment, and what changed between two of them. Contents are
+// never read: a change shows in ctime, which a container cannot set (docs: stage executor, section
+// 5).
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ struct Snapshot {
   std::size_t entries = 0;
 };
 
-/// Walks the tree with statx. REQUIRES: nobody writes to it meanwhile; what vanishes during the walk is skipped.
+/// Walks the tree with statx. REQUIRES: nobody writes to it meanwhile; what vanishes during the
+/// walk is skipped.
 Result<Snapshot> loadSnapshot(const Root& root, const SnapshotOptions& options);
 
 struct Change {
@@ -52,9 +54,10 @@ struct Change {
   bool operator==(const Change&) const = default;
 };
 
-/// What a layer must say to lead from `before` to `after`, in the order of a sorted depth-first walk. Of a removed
-/// directory only its own path is listed; a path whose type changed is one modification. A directory whose only change
-/// is its mtime is none: its entries tell. `after` must outlive the result. Pure.
+/// What a layer must say to lead from `before` to `after`, in the order of a sorted depth-first
+/// walk. Of a removed directory only its own path is listed; a path whose type changed is one
+/// modification. A directory whose only change is its mtime is none: its entries tell. `after` must
+/// outlive the result. Pure.
 std::vector<Change> diffSnapshots(const Snapshot& before, const Snapshot& after);
 
 }  // namespace stagewright::layer

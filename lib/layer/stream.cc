@@ -59,7 +59,8 @@ RangeSource::RangeSource(int fd, std::int64_t offset, std::int64_t length, std::
     : fd_(fd), offset_(offset), left_(length), name_(std::move(name)) {}
 
 Result<std::size_t> RangeSource::read(char* buffer, std::size_t size) {
-  const auto want = static_cast<std::size_t>(std::min<std::int64_t>(left_, static_cast<std::int64_t>(size)));
+  const auto want =
+      static_cast<std::size_t>(std::min<std::int64_t>(left_, static_cast<std::int64_t>(size)));
   if (want == 0) {
     return std::size_t{0};
   }

@@ -19,7 +19,8 @@ class ByteSink {
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
-  /// At least one byte, or 0 at the end. Errors: of the medium, kInvalid for a broken compressed stream.
+  /// At least one byte, or 0 at the end. Errors: of the medium, kInvalid for a broken compressed
+  /// stream.
   virtual Result<std::size_t> read(char* buffer, std::size_t size) = 0;
 };
 
@@ -63,7 +64,8 @@ class FileSource final : public ByteSource {
   std::string name_;
 };
 
-/// Reads `length` bytes of a descriptor from `offset` on, by pread: several may share the descriptor.
+/// Reads `length` bytes of a descriptor from `offset` on, by pread: several may share the
+/// descriptor.
 class RangeSource final : public ByteSource {
  public:
   RangeSource(int fd, std::int64_t offset, std::int64_t length, std::string name);

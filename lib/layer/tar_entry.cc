@@ -45,7 +45,8 @@ Result<std::string> cleanEntryName(std::string_view name) {
 std::string whiteoutName(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   const std::size_t base = slash == std::string_view::npos ? 0 : slash + 1;
-  return std::string(path.substr(0, base)) + std::string(kWhiteoutPrefix) + std::string(path.substr(base));
+  return std::string(path.substr(0, base)) + std::string(kWhiteoutPrefix) +
+         std::string(path.substr(base));
 }
 
 }  // namespace stagewright::layer

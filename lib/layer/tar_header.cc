@@ -14,7 +14,8 @@ std::string_view fieldText(const Block& block, Field field) {
 namespace {
 Result<std::int64_t> base256(const Block& block, Field field) {
   const char* begin = block.data() + field.offset;
-  // The first byte is 0x80 for a positive number, 0xff for a negative one (its lower bits belong to the number).
+  // The first byte is 0x80 for a positive number, 0xff for a negative one (its lower bits belong to
+  // the number).
   const bool negative = (static_cast<unsigned char>(begin[0]) & 0x40) != 0;
   std::uint64_t value = negative ? ~std::uint64_t{0} : 0;
   for (std::size_t i = 0; i < field.size; ++i) {
@@ -72,7 +73,8 @@ template <class Byte>
 std::int64_t sumOf(const Block& block) {
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < kBlockSize; ++i) {
-    const bool inChecksum = i >= kChecksumField.offset && i < kChecksumField.offset + kChecksumField.size;
+    const bool inChecksum =
+        i >= kChecksumField.offset && i < kChecksumField.offset + kChecksumField.size;
     sum += inChecksum ? ' ' : static_cast<Byte>(block[i]);
   }
   return sum;
@@ -117,8 +119,8 @@ Result<PaxRecords> parsePax(std::string_view text) {
     std::size_t length = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
     const auto digits = static_cast<std::size_t>(end - text.data());
-    if (error != std::errc() || digits == 0 || length > text.size() || length < digits + 3 || *end != ' ' ||
-        text[length - 1] != '\n') {
+    if (error != std::errc() || digits == 0 || length > text.size() || length < digits + 3 ||
+        *end != ' ' || text[length - 1] != '\n') {
       return invalid("pax header: malformed record");
     }
     const std::string_view record = text.substr(digits + 1, length - digits - 2);

@@ -9,12 +9,15 @@ namespace stagewright::layer {
 
 namespace {
 
-constexpr std::int64_t kMaxExtension = 1024 * 1024;  // a pax header or long name; Go's reader has the same cap
+constexpr std::int64_t kMaxExtension =
+    1024 * 1024;  // a pax header or long name; Go's reader has the same cap
 constexpr std::size_t kMaxExtensionsInARow = 16;
 constexpr std::string_view kXattrKey = "SCHILY.xattr.";
 constexpr std::int64_t kMaxSize = std::numeric_limits<std::int64_t>::max() / 4;
 
-std::int64_t paddingOf(std::int64_t size) { return (-size) & (static_cast<std::int64_t>(kBlockSize) - 1); }
+std::int64_t paddingOf(std::int64_t size) {
+  return (-size) & (static_cast<std::int64_t>(kBlockSize) - 1);
+}
 
 bool isOurType(char type) { return type >= '0' && type <= '6'; }
 
@@ -100,7 +103,8 @@ Status applyPax(const PaxRecords& pax, TarEntry& entry) {
 Status normalize(char type, TarEntry& entry) {
   const bool regular = type == '\0' || type == '7' || type == 'S' || type == '0';
   if (!regular && !isOurType(type)) {
-    return invalid("tar entry " + quoted(entry.name) + ": unknown type " + quoted(std::string_view(&type, 1)));
+    return invalid("tar entry " + quoted(entry.name) + ": unknown type " +
+                   quoted(std::string_view(&type, 1)));
   }
   entry.type = regular ? TarType::kFile : static_cast<TarType>(type);
   if (entry.type == TarType::kFile && entry.name.ends_with('/')) {
@@ -137,7 +141,8 @@ Result<bool> TarReader::readBlock(Block& block) {
 }
 
 Result<std::size_t> TarReader::readRaw(char* buffer, std::size_t size) {
-  const auto want = static_cast<std::size_t>(std::min<std::int64_t>(left_, static_cast<std::int64_t>(size)));
+  const auto want =
+      static_cast<std::size_t>(std::min<std::int64_t>(left_, static_cast<std::int64_t>(size)));
   if (want == 0) {
     return std::size_t{0};
   }
@@ -240,7 +245,8 @@ Result<std::optional<TarEntry>> TarReader::nextFrom(Extension& extension, bool& 
   dataOffset_ = position_;
   if (type == 'S') {
     CHECK_OK(readOldSparse(block, entry));
-  } else if (extension.pax.contains("GNU.sparse.major") || extension.pax.contains("GNU.sparse.map")) {
+  } else if (extension.pax.contains("GNU.sparse.major") ||
+             extension.pax.contains("GNU.sparse.map")) {
     CHECK_OK(readPaxSparse(extension.pax, entry));
   }
   return std::optional<TarEntry>(std::move(entry));
@@ -258,7 +264,8 @@ Result<std::size_t> TarReader::read(char* buffer, std::size_t size) {
   const std::int64_t until = fragment_ == fragments_.size() ? realSize_
                              : inData ? fragments_[fragment_].offset + fragments_[fragment_].length
                                       : fragments_[fragment_].offset;
-  auto part = static_cast<std::size_t>(std::min<std::int64_t>(until - logical_, static_cast<std::int64_t>(size)));
+  auto part = static_cast<std::size_t>(
+      std::min<std::int64_t>(until - logical_, static_cast<std::int64_t>(size)));
   if (inData) {
     TRY(part, readRaw(buffer, part));
   } else {
@@ -268,7 +275,8 @@ Result<std::size_t> TarReader::read(char* buffer, std::size_t size) {
   return part;
 }
 
-Status TarReader::takeFragments(std::vector<Fragment> fragments, std::int64_t realSize, TarEntry& entry) {
+Status TarReader::takeFragments(std::vector<Fragment> fragments, std::int64_t realSize,
+                                TarEntry& entry) {
   std::int64_t end = 0;
   std::int64_t total = 0;
   for (const Fragment& f : fragments) {

@@ -1,6 +1,6 @@
-// Reads tar archives that nobody vouches for: v7, ustar, pax and GNU (long names, base-256 numbers, sparse files).
-// Checksums are verified, sizes of names and records are capped. Names come back as they are: cleanEntryName() is the
-// caller's duty.
+// Reads tar archives that nobody vouches for: v7, ustar, pax and GNU (long names, base-256 numbers,
+// sparse files). Checksums are verified, sizes of names and records are capped. Names come back as
+// they are: cleanEntryName() is the caller's duty.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,13 @@ class TarReader {
  public:
   explicit TarReader(ByteSource& source) : source_(source) {}
 
-  /// The next entry, skipping what is left of the last one; nothing at the end. Global pax headers are ignored.
-  /// kInvalid for a broken archive.
+  /// The next entry, skipping what is left of the last one; nothing at the end. Global pax headers
+  /// are ignored. kInvalid for a broken archive.
   Result<std::optional<TarEntry>> next();
   /// Data of the current entry; 0 at its end. Holes of sparse files read as zeros.
   Result<std::size_t> read(char* buffer, std::size_t size);
-  /// Position of the current entry's data in the archive. Meaningless for sparse entries: see isSparse().
+  /// Position of the current entry's data in the archive. Meaningless for sparse entries: see
+  /// isSparse().
   std::int64_t dataOffset() const { return dataOffset_; }
   bool isSparse() const { return !fragments_.empty(); }
 
@@ -54,11 +55,11 @@ class TarReader {
   ByteSource& source_;
   std::int64_t position_ = 0;
   std::int64_t dataOffset_ = 0;
-  std::int64_t left_ = 0;     ///< bytes of data still in the archive
+  std::int64_t left_ = 0;  ///< bytes of data still in the archive
   std::int64_t padding_ = 0;
   std::vector<Fragment> fragments_;  ///< of a sparse file, ascending
   std::size_t fragment_ = 0;
-  std::int64_t logical_ = 0;   ///< position in a sparse file
+  std::int64_t logical_ = 0;  ///< position in a sparse file
   std::int64_t realSize_ = 0;
   bool ended_ = false;
 };

@@ -96,7 +96,9 @@ Block makeHeader(const TarEntry& entry, std::string_view name) {
   return block;
 }
 
-std::string_view bytesOf(const Block& block) { return std::string_view(block.data(), block.size()); }
+std::string_view bytesOf(const Block& block) {
+  return std::string_view(block.data(), block.size());
+}
 
 std::int64_t paddingOf(std::int64_t size) {
   return (static_cast<std::int64_t>(kBlockSize) - size % static_cast<std::int64_t>(kBlockSize)) %

@@ -1,5 +1,6 @@
-// Writes tar archives as OCI layers want them: ustar where everything fits, pax records where not. Equal entries give
-// equal bytes. Names are raw bytes; extended attributes are SCHILY.xattr records; times keep their nanoseconds.
+// Writes tar archives as OCI layers want them: ustar where everything fits, pax records where not.
+// Equal entries give equal bytes. Names are raw bytes; extended attributes are SCHILY.xattr
+// records; times keep their nanoseconds.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace stagewright::layer {
 
-/// begin(), then exactly entry.size bytes by data() and zeros(), then end(); at last finish(). Borrows the sink.
+/// begin(), then exactly entry.size bytes by data() and zeros(), then end(); at last finish().
+/// Borrows the sink.
 class TarWriter {
  public:
   explicit TarWriter(ByteSink& sink) : sink_(sink) {}

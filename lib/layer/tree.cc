@@ -14,7 +14,9 @@
 namespace stagewright::layer {
 
 namespace {
-Error exists(const std::string& path) { return conflict("create " + quoted("/" + path) + ": file exists"); }
+Error exists(const std::string& path) {
+  return conflict("create " + quoted("/" + path) + ": file exists");
+}
 
 timespec toTimespec(Timestamp t) {
   timespec out{};
@@ -24,7 +26,8 @@ timespec toTimespec(Timestamp t) {
 }
 }  // namespace
 
-Result<Tree> Tree::open(const std::string& path, std::set<std::string> excluded, std::set<std::string> volumes) {
+Result<Tree> Tree::open(const std::string& path, std::set<std::string> excluded,
+                        std::set<std::string> volumes) {
   TRY(Root root, Root::open(path));
   Tree tree(std::move(root));
   tree.excluded_ = std::move(excluded);
@@ -135,7 +138,8 @@ Result<std::string> Tree::readLink(const std::string& path) {
 
 Result<Fd> Tree::openFile(const std::string& path) {
   if (const auto it = shadow_.find(path); it != shadow_.end()) {
-    Fd fd(::open(("/proc/self/fd/" + std::to_string(it->second.content.get())).c_str(), O_RDONLY | O_CLOEXEC));
+    Fd fd(::open(("/proc/self/fd/" + std::to_string(it->second.content.get())).c_str(),
+                 O_RDONLY | O_CLOEXEC));
     if (!fd) {
       return systemError("open", "/" + path, errno);
     }
@@ -151,7 +155,8 @@ Result<std::vector<std::string>> Tree::list(const std::string& path) {
     TRY(const Fd fd, root_.openDirectory(path));
     TRY(names, listDirectory(fd.get(), path));
     if (path.empty() || !excluded_.empty()) {
-      std::erase_if(names, [&](const std::string& name) { return excluded_.contains(joinPath(path, name)); });
+      std::erase_if(
+          names, [&](const std::string& name) { return excluded_.contains(joinPath(path, name)); });
     }
   }
   for (const auto& [name, node] : shadow_) {
@@ -180,8 +185,8 @@ Result<Fd> Tree::makeFile(const std::string& path, std::uint32_t mode) {
   CHECK_OK(allowed(path));
   TRY(const Place place, locate(path));
   if (!place.shadowed) {
-    Fd fd(::openat(place.directory, place.name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                   mode & 07777));
+    Fd fd(::openat(place.directory, place.name.c_str(),
+                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode & 07777));
     if (fd) {
       touched_.insert(path);
       return fd;
@@ -242,14 +247,16 @@ Status Tree::makeLink(const std::string& path, const std::string& existing) {
   }
   TRY(const Fd from, root_.open(std::string(parentOf(existing)), O_PATH | O_DIRECTORY));
   TRY(const Place place, locate(path));
-  if (::linkat(from.get(), std::string(baseOf(existing)).c_str(), place.directory, place.name.c_str(), 0) != 0) {
+  if (::linkat(from.get(), std::string(baseOf(existing)).c_str(), place.directory,
+               place.name.c_str(), 0) != 0) {
     return errno == EEXIST ? exists(path) : systemError("link", "/" + path, errno);
   }
   touched_.insert(path);
   return ok();
 }
 
-Status Tree::makeNode(const std::string& path, std::uint32_t mode, std::uint32_t major, std::uint32_t minor) {
+Status Tree::makeNode(const std::string& path, std::uint32_t mode, std::uint32_t major,
+                      std::uint32_t minor) {
   CHECK_OK(allowed(path));
   TRY(const Place place, locate(path));
   if (!place.shadowed) {
@@ -303,12 +310,13 @@ Status Tree::setMetadata(const std::string& path, const Metadata& metadata) {
     return ok();  // a mount point's own owner, mode and time are the runtime's
   }
   const char* name = place.name.c_str();
-  if (metadata.uid && ::fchownat(place.directory, name, *metadata.uid, metadata.gid.value_or(st.gid),
-                                 AT_SYMLINK_NOFOLLOW) != 0) {
+  if (metadata.uid && ::fchownat(place.directory, name, *metadata.uid,
+                                 metadata.gid.value_or(st.gid), AT_SYMLINK_NOFOLLOW) != 0) {
     return systemError("chown", "/" + path, errno);
   }
   // After the owner: chown clears setuid and setgid.
-  if (metadata.mode && !st.isSymlink() && ::fchmodat(place.directory, name, *metadata.mode & 07777, 0) != 0) {
+  if (metadata.mode && !st.isSymlink() &&
+      ::fchmodat(place.directory, name, *metadata.mode & 07777, 0) != 0) {
     return systemError("chmod", "/" + path, errno);
   }
   for (const auto& [key, value] : metadata.xattrs) {

@@ -1,5 +1,6 @@
-// The root file system a stage changes: a Root plus what the kubelet mounted over it. A mounted path cannot be replaced in
-// place, so a table in memory (the shadow) holds what the image has there; COPY, layers and artifacts look through it.
+// The root file system a stage changes: a Root plus what the kubelet mounted over it. A mounted
+// path cannot be replaced in place, so a table in memory (the shadow) holds what the image has
+// there; COPY, layers and artifacts look through it.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@
 
 namespace stagewright::layer {
 
-/// A file of the image that lies below a mount. The content is in an anonymous file that no other process can open.
+/// A file of the image that lies below a mount. The content is in an anonymous file that no other
+/// process can open.
 struct ShadowNode {
   FileStat stat;
   std::string link;
@@ -31,15 +33,18 @@ struct Metadata {
   std::optional<std::uint32_t> mode;  ///< 07777; ignored for links
   std::optional<Timestamp> mtime;
   Xattrs xattrs;
-  bool strictXattrs = false;  ///< else an attribute that cannot be set is left out, as BuildKit does
+  bool strictXattrs =
+      false;  ///< else an attribute that cannot be set is left out, as BuildKit does
 };
 
-/// All paths are clean, relative and free of links (Root::resolve gives such). Nothing is ever written through a link or
-/// below a mount, and nothing at or below an excluded path (kDenied). Not thread-safe.
+/// All paths are clean, relative and free of links (Root::resolve gives such). Nothing is ever
+/// written through a link or below a mount, and nothing at or below an excluded path (kDenied). Not
+/// thread-safe.
 class Tree {
  public:
   /// `excluded`: paths that are ours and not the image's. `volumes`: mounts that are the image's.
-  static Result<Tree> open(const std::string& path, std::set<std::string> excluded, std::set<std::string> volumes);
+  static Result<Tree> open(const std::string& path, std::set<std::string> excluded,
+                           std::set<std::string> volumes);
 
   const Root& root() const { return root_; }
   const std::set<std::string>& excluded() const { return excluded_; }
@@ -60,8 +65,10 @@ class Tree {
   Status makeDirectory(const std::string& path, std::uint32_t mode);
   Status makeSymlink(const std::string& path, const std::string& target);
   Status makeLink(const std::string& path, const std::string& existing);
-  /// Devices and fifos. A device that we may not make goes into the shadow: the image has it, the container does not.
-  Status makeNode(const std::string& path, std::uint32_t mode, std::uint32_t major, std::uint32_t minor);
+  /// Devices and fifos. A device that we may not make goes into the shadow: the image has it, the
+  /// container does not.
+  Status makeNode(const std::string& path, std::uint32_t mode, std::uint32_t major,
+                  std::uint32_t minor);
   Status setMetadata(const std::string& path, const Metadata& metadata);
   /// The whole tree at `path`; what is not there is no error.
   Status remove(const std::string& path);
@@ -76,7 +83,7 @@ class Tree {
 
  private:
   struct Place {
-    int directory = -1;   ///< borrowed from the cache
+    int directory = -1;  ///< borrowed from the cache
     std::string name;
     bool shadowed = false;
   };
@@ -87,7 +94,8 @@ class Tree {
   bool isForeign(const FileStat& st) const { return !mounts_.contains(st.mount); }
   bool liesBelowMount(const std::string& path) const;
   bool leafIsMount(const Place& place) const;
-  /// After EEXIST: whether the object in the way is a mounted non-directory, which the shadow replaces.
+  /// After EEXIST: whether the object in the way is a mounted non-directory, which the shadow
+  /// replaces.
   bool mustShadow(const Place& place) const { return place.shadowed || leafIsMount(place); }
   ShadowNode& addShadow(const std::string& path, std::uint32_t mode);
   Status setShadowMetadata(ShadowNode& node, const Metadata& metadata);

@@ -14,12 +14,18 @@ namespace {
 
 TarType typeOf(std::uint32_t mode) {
   switch (mode & S_IFMT) {
-    case S_IFDIR: return TarType::kDirectory;
-    case S_IFLNK: return TarType::kSymlink;
-    case S_IFCHR: return TarType::kCharDevice;
-    case S_IFBLK: return TarType::kBlockDevice;
-    case S_IFIFO: return TarType::kFifo;
-    default: return TarType::kFile;
+    case S_IFDIR:
+      return TarType::kDirectory;
+    case S_IFLNK:
+      return TarType::kSymlink;
+    case S_IFCHR:
+      return TarType::kCharDevice;
+    case S_IFBLK:
+      return TarType::kBlockDevice;
+    case S_IFIFO:
+      return TarType::kFifo;
+    default:
+      return TarType::kFile;
   }
 }
 
@@ -125,7 +131,7 @@ Status TreeWriter::copyContent(int fd, std::int64_t size, const std::string& pat
         continue;
       }
       if (n <= 0) {
-        return n == 0 ? unavailable("read " + quoted("/" + path) + ": the file shrank") 
+        return n == 0 ? unavailable("read " + quoted("/" + path) + ": the file shrank")
                       : systemError("read", "/" + path, errno);
       }
       CHECK_OK(tar_.data(std::string_view(buffer.data(), static_cast<std::size_t>(n))));
@@ -136,7 +142,8 @@ Status TreeWriter::copyContent(int fd, std::int64_t size, const std::string& pat
 }
 
 bool TreeWriter::isEmptyStub(const std::string& path) {
-  if (stubs_.empty() || tree_.shadow().contains(path) || (!stubs_.contains(path) && !tree_.isMounted(path))) {
+  if (stubs_.empty() || tree_.shadow().contains(path) ||
+      (!stubs_.contains(path) && !tree_.isMounted(path))) {
     return false;
   }
   const auto names = tree_.list(path);

@@ -11,7 +11,8 @@ namespace {
 
 bool belongsToImage(std::string_view key) {
   return key != "security.selinux" && key != "security.ima" && key != "security.evm" &&
-         !key.starts_with("trusted.") && !key.starts_with("user.overlay.") && !key.starts_with("system.nfs4");
+         !key.starts_with("trusted.") && !key.starts_with("user.overlay.") &&
+         !key.starts_with("system.nfs4");
 }
 
 /// `list` and `get` are flistxattr and fgetxattr, or the path versions: sizes in, sizes or -1 out.
@@ -69,17 +70,21 @@ Result<Xattrs> loadXattrsAt(int dir, const std::string& name) {
   const std::string path = procPath(dir, name);
   return collect(
       name, [&path](char* b, std::size_t n) { return ::llistxattr(path.c_str(), b, n); },
-      [&path](const char* key, char* b, std::size_t n) { return ::lgetxattr(path.c_str(), key, b, n); });
+      [&path](const char* key, char* b, std::size_t n) {
+        return ::lgetxattr(path.c_str(), key, b, n);
+      });
 }
 
-Status saveXattrAt(int dir, const std::string& name, const std::string& key, const std::string& value) {
+Status saveXattrAt(int dir, const std::string& name, const std::string& key,
+                   const std::string& value) {
   if (::lsetxattr(procPath(dir, name).c_str(), key.c_str(), value.data(), value.size(), 0) != 0) {
     return systemError("set attribute " + key, name, errno);
   }
   return ok();
 }
 
-Status saveXattr(int fd, const std::string& name, const std::string& key, const std::string& value) {
+Status saveXattr(int fd, const std::string& name, const std::string& key,
+                 const std::string& value) {
   if (::fsetxattr(fd, key.c_str(), value.data(), value.size(), 0) != 0) {
     return systemError("set attribute " + key, name, errno);
   }

@@ -1,10 +1,12 @@
-// libFuzzer target: whatever the bytes, the tar reader ends, stays in its bounds and never says more data than it gives.
+// libFuzzer target: whatever the bytes, the tar reader ends, stays in its bounds and never says
+// more data than it gives.
+#include "lib/layer/tar_reader.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
-#include "lib/layer/tar_reader.h"
 #include "lib/layer/tar_writer.h"
 
 using stagewright::layer::cleanEntryName;

@@ -137,6 +137,12 @@ class Container:
         (self.root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n")
         (self.root / "etc/group").write_text("root:x:0:\napp:x:1001:\nextra:x:1002:app\n")
 
+    def shift_owners(self):
+        """As an idmapped volume and root look from inside: everything belongs to the mapped root."""
+        os.chmod(self.dir.parent, 0o755)
+        for top in (self.dir, self.context):
+            subprocess.run(["chown", "-R", "-h", "100000:100000", str(top)], check=True)
+
     def config(self):
         def bind(source, target, mode):
             return {"destination": target, "source": str(source), "type": "bind", "options": ["bind", mode]}
@@ -162,12 +168,17 @@ class Container:
                         "capabilities": {k: capabilities for k in ("bounding", "effective", "permitted")}},
             "root": {"path": str(self.root), "readonly": False},
             "hostname": "stage", "mounts": mounts,
-            "linux": {"namespaces": [{"type": t} for t in ("pid", "ipc", "uts", "mount", "network")],
+            "linux": {"namespaces": [{"type": t} for t in ("pid", "ipc", "uts", "mount", "network") +
+                                     (("user",) if self.options.get("userns") else ())],
+                      **({k: [{"containerID": 0, "hostID": 100000, "size": 65536}] for k in ("uidMappings", "gidMappings")}
+                         if self.options.get("userns") else {}),
                       "maskedPaths": ["/proc/kcore", "/proc/keys"], "readonlyPaths": ["/proc/sys"],
                       "resources": self.options.get("resources", {})},
         }
 
     def start(self):
+        if self.options.get("userns"):
+            self.shift_owners()
         (self.dir / "config.json").write_text(json.dumps(self.config()))
         self.name = f"stage-{os.getpid()}-{self.index}-{time.monotonic_ns()}"
         self.process = subprocess.Popen([RUNTIME, "run", "-b", str(self.dir), self.name], stdout=subprocess.PIPE,
@@ -436,6 +447,20 @@ def isolation_refused(work, executor):
     c = Container(work, executor, plan_of(stage(0, [run_step("true")])), 0,
                   env={"STAGEWRIGHT_USER_NAMESPACE": "required"}).run(expect=78)
     assert c.termination_failure()["reason"] == "IsolationRefused"
+
+
+@case
+def user_namespace(work, executor):
+    plan = plan_of(stage(0, [
+        run_step("cat /proc/self/uid_map; id -u; touch /f /g; chown 1000:1000 /f; setcap cap_net_raw+ep /g 2>/dev/null; true"),
+        copy_step([context("a")], "/copied/", chown="app"), run_step("id", user="app")]))
+    c = Container(work, executor, plan, 0, env={"STAGEWRIGHT_USER_NAMESPACE": "required"}, options={"userns": True})
+    (c.context / "a").write_text("a")
+    c.run()
+    f = c.layer(0).members["f"]
+    assert (f.uid, f.gid) == (1000, 1000) and c.layer(0).members["g"].uid == 0
+    assert c.layer(1).members["copied/a"].uid == 1000
+    assert "100000" in c.log and "uid=1000(app)" in c.log, c.log
 
 
 @case

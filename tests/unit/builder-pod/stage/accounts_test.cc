@@ -16,7 +16,8 @@ const Accounts kAccounts{
     "nohome:x:1005:1005::\n"
     "123:x:1006:1006::/n:\n"
     "broken:x:abc\n",
-    "root:x:0:\nwheel:x:10:root,app\napp:x:1001:\nextra:x:1002:app,other\nlong:x:1003:a,b,app\n", true};
+    "root:x:0:\nwheel:x:10:root,app\napp:x:1001:\nextra:x:1002:app,other\nlong:x:1003:a,b,app\n",
+    true};
 
 TEST(ResolveUser, FollowsTheTable) {
   struct Case {
@@ -65,9 +66,10 @@ TEST(ResolveUser, SaysWhatIsUnknown) {
 
 TEST(ResolveOwner, FollowsTheTable) {
   const std::vector<std::pair<const char*, Owner>> cases = {
-      {"app", {1000, 1001}}, {"1000", {1000, 1000}},  {"root", {0, 0}},       {"app:extra", {1000, 1002}},
-      {"app:", {1000, 0}},   {"ghost", {0, 0}},       {"ghost:extra", {0, 1002}}, {"app:ghosts", {1000, 1001}},
-      {"5:6", {5, 6}},       {"5:ghosts", {5, 5}},    {":extra", {0, 1002}},
+      {"app", {1000, 1001}},       {"1000", {1000, 1000}},       {"root", {0, 0}},
+      {"app:extra", {1000, 1002}}, {"app:", {1000, 0}},          {"ghost", {0, 0}},
+      {"ghost:extra", {0, 1002}},  {"app:ghosts", {1000, 1001}}, {"5:6", {5, 6}},
+      {"5:ghosts", {5, 5}},        {":extra", {0, 1002}},
   };
   for (const auto& [text, owner] : cases) {
     EXPECT_EQ(resolveOwner(text, kAccounts), owner) << text;

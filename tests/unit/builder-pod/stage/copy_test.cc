@@ -1,4 +1,5 @@
-// COPY and ADD as tables: a source, a tree, an instruction; then what is there (docs: Dockerfile language, section 6).
+// COPY and ADD as tables: a source, a tree, an instruction; then what is there (docs: Dockerfile
+// language, section 6).
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,9 +36,11 @@ class CopyTest : public ::testing::Test {
   }
 
   /// Runs the instruction between fresh directories made by the two commands. Empty, or the error.
-  std::string copy(const std::string& makeSource, const std::string& makeTree, const Instruction& i) {
+  std::string copy(const std::string& makeSource, const std::string& makeTree,
+                   const Instruction& i) {
     dir_ = std::make_unique<TemporaryDirectory>();
-    EXPECT_TRUE(dir_->shell("mkdir src root && cd src && { " + makeSource + "\n} && cd ../root && { " + makeTree + "\n}"));
+    EXPECT_TRUE(dir_->shell("mkdir src root && cd src && { " + makeSource +
+                            "\n} && cd ../root && { " + makeTree + "\n}"));
     auto tree = layer::Tree::open(*dir_ / "root", {}, {});
     auto source = makeDirectoryTree(*dir_ / "src");
     EXPECT_TRUE(tree && source);
@@ -64,7 +67,8 @@ class CopyTest : public ::testing::Test {
 
   /// `type:mode:uid:gid path` for everything, sorted.
   std::string listing(const char* format = "%y %P\\n") {
-    EXPECT_TRUE(dir_->shell(std::string("find root -mindepth 1 -printf '") + format + "' | sort > listing"));
+    EXPECT_TRUE(dir_->shell(std::string("find root -mindepth 1 -printf '") + format +
+                            "' | sort > listing"));
     return dir_->read("listing");
   }
   bool check(const std::string& command) { return dir_->shell("cd root && " + command); }
@@ -90,7 +94,10 @@ TEST_F(CopyTest, Destinations) {
       {"mkdir -p d/e; touch d/f", "mkdir x", {"d", "/x"}, "d x\nd x/e\nf x/f\n"},
       {"mkdir d; touch d/f", "true", {".", "/"}, "d d\nf d/f\n"},
       {"mkdir d; touch d/f", "true", {"d/../d", "/"}, "f f\n"},
-      {"touch a.x b.x .c.x; mkdir d.x; touch d.x/in", "true", {"*.x", "/o/"}, "d o\nf o/.c.x\nf o/a.x\nf o/b.x\nf o/in\n"},
+      {"touch a.x b.x .c.x; mkdir d.x; touch d.x/in",
+       "true",
+       {"*.x", "/o/"},
+       "d o\nf o/.c.x\nf o/a.x\nf o/b.x\nf o/in\n"},
       {"touch a b", "true", {"?.none", "/o/"}, ""},
       {"mkdir -p s/t; touch s/t/a s/t/b", "true", {"s/*/[ab]", "/o/"}, "d o\nf o/a\nf o/b\n"},
       {"touch '[x' 'a*'", "true", {"[[]x", "/o/"}, "d o\nf o/[x\n"},
@@ -103,9 +110,10 @@ TEST_F(CopyTest, Destinations) {
       {"mkdir d; ln -s /abs d/l; mkfifo d/p", "true", {"d", "/o"}, "d o\nl o/l\np o/p\n"},
   };
   for (const Case& c : cases) {
-    EXPECT_EQ(copy(c.source, c.tree, c.instruction), "") << c.source << " -> " << c.instruction.path;
-    EXPECT_EQ(listing(), c.result) << c.source << " / " << c.tree << " / " << c.instruction.path << " "
-                                   << c.instruction.destination;
+    EXPECT_EQ(copy(c.source, c.tree, c.instruction), "")
+        << c.source << " -> " << c.instruction.path;
+    EXPECT_EQ(listing(), c.result) << c.source << " / " << c.tree << " / " << c.instruction.path
+                                   << " " << c.instruction.destination;
   }
 }
 
@@ -118,16 +126,32 @@ TEST_F(CopyTest, Conflicts) {
   };
   const Case cases[] = {
       {"mkdir d", "touch x", {"d", "/x"}, "cannot copy to non-directory: /x"},
-      {"mkdir -p d/e", "mkdir x r; ln -s ../r x/e", {"d", "/x"}, "cannot copy to non-directory: /x/e"},
-      {"mkdir d; touch d/e", "mkdir -p x/e", {"d", "/x"}, "cannot replace to directory /x/e with file"},
+      {"mkdir -p d/e",
+       "mkdir x r; ln -s ../r x/e",
+       {"d", "/x"},
+       "cannot copy to non-directory: /x/e"},
+      {"mkdir d; touch d/e",
+       "mkdir -p x/e",
+       {"d", "/x"},
+       "cannot replace to directory /x/e with file"},
       {"touch f", "touch x", {"f", "/x/"}, "mkdir /x: not a directory"},
       {"true", "true", {"none", "/x"}, "failed to calculate checksum of ref: \"/none\": not found"},
-      {"true", "true", {"none/*", "/x"}, "failed to calculate checksum of ref: \"/none/*\": not found"},
-      {"ln -s /outside l", "true", {"l", "/x"}, "failed to calculate checksum of ref: \"/l\": not found"},
+      {"true",
+       "true",
+       {"none/*", "/x"},
+       "failed to calculate checksum of ref: \"/none/*\": not found"},
+      {"ln -s /outside l",
+       "true",
+       {"l", "/x"},
+       "failed to calculate checksum of ref: \"/l\": not found"},
       {"touch f", "true", {"[", "/x"}, "syntax error in pattern \"[\""},
-      {"touch f", "true", {"f", "/x", "", "9"},
+      {"touch f",
+       "true",
+       {"f", "/x", "", "9"},
        "invalid chmod parameter: '9'. it should be octal string and between 0 and 07777"},
-      {"touch f", "true", {.path = "a/none", .destination = "/x", .parents = true},
+      {"touch f",
+       "true",
+       {.path = "a/none", .destination = "/x", .parents = true},
        "failed to calculate checksum of ref: \"/a/none\": not found"},
   };
   for (const Case& c : cases) {
@@ -137,27 +161,36 @@ TEST_F(CopyTest, Conflicts) {
 
 TEST_F(CopyTest, Metadata) {
   const char* format = "%P %m %U:%G %T@\\n";
-  EXPECT_EQ(copy("mkdir -m 751 d; echo x > d/s; chown 5:6 d/s; chmod 6755 d/s; touch -d @100 d/s; mkdir -m 700 d/sub; "
+  EXPECT_EQ(copy("mkdir -m 751 d; echo x > d/s; chown 5:6 d/s; chmod 6755 d/s; touch -d @100 d/s; "
+                 "mkdir -m 700 d/sub; "
                  "touch -d @300 d/sub; touch -d @200 d",
                  "mkdir -m 711 x; chown 3:4 x; mkdir -m 711 x/sub; chown 3:4 x/sub", {"d", "/x"}),
             "");
-  EXPECT_EQ(listing(format),
-            "x 711 3:4 200.0000000000\nx/s 6755 0:0 100.0000000000\nx/sub 700 0:0 300.0000000000\n");
+  EXPECT_EQ(
+      listing(format),
+      "x 711 3:4 200.0000000000\nx/s 6755 0:0 100.0000000000\nx/sub 700 0:0 300.0000000000\n");
   EXPECT_THAT(touched_, ::testing::ElementsAre("x/s", "x/sub"));
   // Parents that are made: 0755 or the numeric mode, the owner of --chown.
   EXPECT_EQ(copy("touch f", "true", {"f", "/a/b/", "7:8", "2750"}), "");
   EXPECT_EQ(listing("%P %m %U:%G\\n"), "a 750 7:8\na/b 750 7:8\na/b/f 2750 7:8\n");
   EXPECT_EQ(copy("touch f; chmod 600 f", "true", {"f", "/a/", "", "go+r"}), "");
   EXPECT_EQ(listing("%P %m %U:%G\\n"), "a 755 0:0\na/f 644 0:0\n");
-  EXPECT_EQ(copy("mkdir d; touch d/f; ln -s f d/l", "mkdir etc; echo app:x:9:10::: > etc/passwd", {"d", "/a/", "app"}), "");
-  EXPECT_TRUE(check("test $(stat -c %u:%g a/f) = 9:10 && test $(stat -c %u:%g a/l) = 9:10 && test $(stat -c %u a) = 9"));
+  EXPECT_EQ(copy("mkdir d; touch d/f; ln -s f d/l", "mkdir etc; echo app:x:9:10::: > etc/passwd",
+                 {"d", "/a/", "app"}),
+            "");
+  EXPECT_TRUE(
+      check("test $(stat -c %u:%g a/f) = 9:10 && test $(stat -c %u:%g a/l) = 9:10 && test $(stat "
+            "-c %u a) = 9"));
 }
 
 TEST_F(CopyTest, HardLinksAndAttributes) {
-  EXPECT_EQ(copy("mkdir d; echo x > d/a; ln d/a d/b; truncate -s 1M d/sparse; setfattr -n user.k -v v d/a 2>/dev/null || true",
+  EXPECT_EQ(copy("mkdir d; echo x > d/a; ln d/a d/b; truncate -s 1M d/sparse; setfattr -n user.k "
+                 "-v v d/a 2>/dev/null || true",
                  "true", {"d", "/x"}),
             "");
-  EXPECT_TRUE(check("test x/a -ef x/b && test $(stat -c %b x/sparse) -lt 100 && test $(stat -c %s x/sparse) = 1048576"));
+  EXPECT_TRUE(
+      check("test x/a -ef x/b && test $(stat -c %b x/sparse) -lt 100 && test $(stat -c %s "
+            "x/sparse) = 1048576"));
   EXPECT_EQ(copy("echo x > a; ln a b", "true", {"*", "/x/"}), "");
   EXPECT_TRUE(check("test ! x/a -ef x/b"));  // two matches are two copies
 }
@@ -190,10 +223,12 @@ TEST_F(CopyTest, LinkDoesNotLookAtTheStage) {
 }
 
 TEST_F(CopyTest, AddUnpacksArchivesByContent) {
-  const std::string make = "mkdir t; cd t; echo x > f; chown 5:6 f; chmod 4755 f; mkdir -m 711 s; ln -s f l; ln f h; "
-                           "touch .wh.odd; cd ..; ";
-  for (const char* pack : {"tar cf t.any -C t .", "tar czf t.any -C t .", "tar cjf t.any -C t .", "tar cJf t.any -C t .",
-                           "tar c -C t . | zstd -q > t.any", "{ gzip -c < /dev/null; tar c -C t . | gzip; } > t.any"}) {
+  const std::string make =
+      "mkdir t; cd t; echo x > f; chown 5:6 f; chmod 4755 f; mkdir -m 711 s; ln -s f l; ln f h; "
+      "touch .wh.odd; cd ..; ";
+  for (const char* pack : {"tar cf t.any -C t .", "tar czf t.any -C t .", "tar cjf t.any -C t .",
+                           "tar cJf t.any -C t .", "tar c -C t . | zstd -q > t.any",
+                           "{ gzip -c < /dev/null; tar c -C t . | gzip; } > t.any"}) {
     EXPECT_EQ(copy(make + pack + " || exit 0", "mkdir -m 700 x; chown 9 x",
                    {.path = "t.any", .destination = "/x", .isAdd = true}),
               "")
@@ -202,7 +237,8 @@ TEST_F(CopyTest, AddUnpacksArchivesByContent) {
       continue;  // no such program here
     }
     EXPECT_EQ(listing("%y %P %m %U:%G\\n"),
-              "d x 700 9:0\nd x/s 711 0:0\nf x/.wh.odd 644 0:0\nf x/f 4755 5:6\nf x/h 4755 5:6\nl x/l 777 0:0\n")
+              "d x 700 9:0\nd x/s 711 0:0\nf x/.wh.odd 644 0:0\nf x/f 4755 5:6\nf x/h 4755 5:6\nl "
+              "x/l 777 0:0\n")
         << pack;
   }
 }
@@ -210,14 +246,26 @@ TEST_F(CopyTest, AddUnpacksArchivesByContent) {
 TEST_F(CopyTest, AddCopiesWhatIsNoArchive) {
   const std::string tar = "mkdir t; echo x > t/f; tar cf a.tar t; ";
   const std::vector<std::tuple<std::string, Instruction, std::string>> cases = {
-      {"echo text > a.tar", {.path = "a.tar", .destination = "/x/", .isAdd = true}, "d x\nf x/a.tar\n"},
+      {"echo text > a.tar",
+       {.path = "a.tar", .destination = "/x/", .isAdd = true},
+       "d x\nf x/a.tar\n"},
       {": > a.tar", {.path = "a.tar", .destination = "/x/", .isAdd = true}, "d x\nf x/a.tar\n"},
-      {"echo text | gzip > a.tgz", {.path = "a.tgz", .destination = "/x/", .isAdd = true}, "d x\nf x/a.tgz\n"},
-      {"mkdir d.tar; touch d.tar/f", {.path = "d.tar", .destination = "/x/", .isAdd = true}, "d x\nf x/f\n"},
+      {"echo text | gzip > a.tgz",
+       {.path = "a.tgz", .destination = "/x/", .isAdd = true},
+       "d x\nf x/a.tgz\n"},
+      {"mkdir d.tar; touch d.tar/f",
+       {.path = "d.tar", .destination = "/x/", .isAdd = true},
+       "d x\nf x/f\n"},
       {tar, {.path = "a.tar", .destination = "/x/"}, "d x\nf x/a.tar\n"},
-      {tar, {.path = "a.tar", .destination = "/x/", .isAdd = true, .unpack = false}, "d x\nf x/a.tar\n"},
-      {tar + "ln -s a.tar l", {.path = "l", .destination = "/x/", .isAdd = true}, "d x\nd x/t\nf x/t/f\n"},
-      {tar, {.path = "a*", .destination = "/x", .chown = "3", .isAdd = true}, "d x\nd x/t\nf x/t/f\n"},
+      {tar,
+       {.path = "a.tar", .destination = "/x/", .isAdd = true, .unpack = false},
+       "d x\nf x/a.tar\n"},
+      {tar + "ln -s a.tar l",
+       {.path = "l", .destination = "/x/", .isAdd = true},
+       "d x\nd x/t\nf x/t/f\n"},
+      {tar,
+       {.path = "a*", .destination = "/x", .chown = "3", .isAdd = true},
+       "d x\nd x/t\nf x/t/f\n"},
   };
   for (const auto& [source, instruction, result] : cases) {
     EXPECT_EQ(copy(source, "true", instruction), "") << source;
@@ -244,19 +292,23 @@ t.close()')";
                  {.path = "a.tar", .destination = "/x", .isAdd = true}),
             "");
   EXPECT_EQ(listing(), "d etc\nd x\nd x/etc\nf x/etc/evil\nl x/l\n");
-  EXPECT_NE(copy(with("add(\"../evil\")"), "true", {.path = "a.tar", .destination = "/x", .isAdd = true}), "");
+  EXPECT_NE(
+      copy(with("add(\"../evil\")"), "true", {.path = "a.tar", .destination = "/x", .isAdd = true}),
+      "");
   EXPECT_NE(copy(with("add(\"h\", type=b\"1\", linkname=\"../../src/a.tar\")"), "true",
                  {.path = "a.tar", .destination = "/x", .isAdd = true}),
             "");
-  EXPECT_NE(copy("mkdir t; head -c 100000 /dev/urandom > t/f; tar czf b t; head -c 60000 b > a.tar", "true",
-                 {.path = "a.tar", .destination = "/x", .isAdd = true}),
+  EXPECT_NE(copy("mkdir t; head -c 100000 /dev/urandom > t/f; tar czf b t; head -c 60000 b > a.tar",
+                 "true", {.path = "a.tar", .destination = "/x", .isAdd = true}),
             "");
 }
 
 TEST_F(CopyTest, ExportsSurviveThePackaging) {
   TemporaryDirectory dir;
-  ASSERT_TRUE(dir.shell("mkdir -p from/app/sub to && cd from && echo x > app/f && chown 5:6 app/f && chmod 4711 app/f && "
-                        "ln app/f app/h && ln -s app/f link && touch \"$(printf 'app/raw\\377')\" && chmod 750 app"));
+  ASSERT_TRUE(dir.shell(
+      "mkdir -p from/app/sub to && cd from && echo x > app/f && chown 5:6 app/f && chmod 4711 "
+      "app/f && "
+      "ln app/f app/h && ln -s app/f link && touch \"$(printf 'app/raw\\377')\" && chmod 750 app"));
   auto from = layer::Tree::open(dir / "from", {}, {});
   layer::StringSink sink;
   const auto packed = packExport(*from, "/app/*", {}, sink);
@@ -266,16 +318,19 @@ TEST_F(CopyTest, ExportsSurviveThePackaging) {
   Fd file(::open((dir / "a.tar").c_str(), O_RDONLY | O_CLOEXEC));
   auto artifact = loadArtifact(std::move(file), "sha256:" + sha256Hex(sink.bytes()), "a");
   ASSERT_TRUE(artifact) << artifact.error().message;
-  EXPECT_THAT((*artifact)->matches(), ::testing::ElementsAre("app/f", "app/h", "app/raw\xff", "app/sub"));
+  EXPECT_THAT((*artifact)->matches(),
+              ::testing::ElementsAre("app/f", "app/h", "app/raw\xff", "app/sub"));
   EXPECT_EQ((*artifact)->stat("app")->permissions(), 0750u);
   auto to = layer::Tree::open(dir / "to", {}, {});
   CopyEngine engine(*to, {});
   for (const std::string& match : (*artifact)->matches()) {
     ASSERT_TRUE(engine.copy(**artifact, match, "/d/"));
   }
-  EXPECT_TRUE(dir.shell("cd to/d && test $(stat -c %a:%u:%g f) = 4711:5:6 && test -e \"$(printf 'raw\\377')\""));
+  EXPECT_TRUE(dir.shell(
+      "cd to/d && test $(stat -c %a:%u:%g f) = 4711:5:6 && test -e \"$(printf 'raw\\377')\""));
   Fd again(::open((dir / "a.tar").c_str(), O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(loadArtifact(std::move(again), "sha256:" + std::string(64, '0'), "a").error().code, Code::kDenied);
+  EXPECT_EQ(loadArtifact(std::move(again), "sha256:" + std::string(64, '0'), "a").error().code,
+            Code::kDenied);
 }
 
 }  // namespace

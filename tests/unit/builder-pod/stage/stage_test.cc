@@ -24,8 +24,8 @@ using ::testing::ElementsAre;
 class FakeRunner final : public StepRunner {
  public:
   explicit FakeRunner(const TemporaryDirectory& dir) : dir_(dir) {}
-  Result<RunOutcome> run(const RunRequest& request, const OutputSink& output, std::optional<SteadyPoint>,
-                         const Stop&) override {
+  Result<RunOutcome> run(const RunRequest& request, const OutputSink& output,
+                         std::optional<SteadyPoint>, const Stop&) override {
     requests.push_back(request);
     output("output of " + request.argv.back());
     RunOutcome outcome = next;
@@ -48,7 +48,8 @@ class StageTest : public ::testing::Test {
     if (::geteuid() != 0) {
       GTEST_SKIP() << "SKIPPED: owners need root";
     }
-    ASSERT_TRUE(dir_.shell("mkdir -p root/etc out context from; echo app:x:7:8::/home/app: > root/etc/passwd"));
+    ASSERT_TRUE(dir_.shell(
+        "mkdir -p root/etc out context from; echo app:x:7:8::/home/app: > root/etc/passwd"));
     options_.runId = "r";
     options_.key = "key of 0";
     options_.root = dir_ / "root";
@@ -105,7 +106,8 @@ TEST_F(StageTest, WritesOneLayerPerStepAndASealedReport) {
   EXPECT_THAT(layer(0), ElementsAre("etc", "etc/.wh.passwd", "f", "work"));
   EXPECT_THAT(layer(1), ElementsAre("w"));
   EXPECT_THAT(layer(2), ElementsAre());
-  const auto body = unsealText(options_.key, options_.scope(), "report", dir_.read("out/report.json"));
+  const auto body =
+      unsealText(options_.key, options_.scope(), "report", dir_.read("out/report.json"));
   ASSERT_TRUE(body);
   const auto report = plan::parseStageReport(*body);
   ASSERT_TRUE(report);
@@ -143,8 +145,9 @@ TEST_F(StageTest, SourceDateEpochMakesLayersEqual) {
               second.report.layers[static_cast<std::size_t>(i)].diffId);
   }
   EXPECT_EQ(first.report.artifacts[0].digest, second.report.artifacts[0].digest);
-  EXPECT_TRUE(dir_.shell("tar --full-time -tvf out/layers/1.tar | grep young | grep -q 2017 && "
-                         "tar --full-time -tvf out/layers/0.tar | grep old | grep -q 1970"));
+  EXPECT_TRUE(
+      dir_.shell("tar --full-time -tvf out/layers/1.tar | grep young | grep -q 2017 && "
+                 "tar --full-time -tvf out/layers/0.tar | grep old | grep -q 1970"));
 }
 
 TEST_F(StageTest, AFailedStepIsReported) {
@@ -157,7 +160,8 @@ TEST_F(StageTest, AFailedStepIsReported) {
   EXPECT_EQ(result.report.failure->line, 5);
   EXPECT_EQ(result.report.failure->instruction, "RUN exit 1");
   EXPECT_EQ(result.report.failure->logTail, "output of exit 1");
-  EXPECT_EQ(result.report.failure->message, "process \"sh -c exit 1\" did not complete successfully: exit code: 3");
+  EXPECT_EQ(result.report.failure->message,
+            "process \"sh -c exit 1\" did not complete successfully: exit code: 3");
   EXPECT_EQ(runner_.requests.size(), 1u);
 }
 
@@ -168,10 +172,11 @@ TEST_F(StageTest, OutcomesHaveTheirExitCodes) {
     plan::Exit exit;
     const char* reason;
   };
-  for (const Case& c : {Case{RunOutcome::Kind::kKilled, true, plan::Exit::kOutOfMemory, "StageOOMKilled"},
-                        Case{RunOutcome::Kind::kKilled, false, plan::Exit::kStepFailed, "StageFailed"},
-                        Case{RunOutcome::Kind::kTimedOut, false, plan::Exit::kStageTimeout, "StageTimeout"},
-                        Case{RunOutcome::Kind::kStopped, false, plan::Exit::kInternal, "Disrupted"}}) {
+  for (const Case& c :
+       {Case{RunOutcome::Kind::kKilled, true, plan::Exit::kOutOfMemory, "StageOOMKilled"},
+        Case{RunOutcome::Kind::kKilled, false, plan::Exit::kStepFailed, "StageFailed"},
+        Case{RunOutcome::Kind::kTimedOut, false, plan::Exit::kStageTimeout, "StageTimeout"},
+        Case{RunOutcome::Kind::kStopped, false, plan::Exit::kInternal, "Disrupted"}}) {
     plan_.stages[0].steps.clear();
     addRun("true");
     runner_.next.kind = c.kind;
@@ -204,7 +209,8 @@ TEST(ProcessRunner, RunsStepsWithoutInheritance) {
     request.identity.gid = ::getegid();
     request.identity.groups = {};
     output.clear();
-    return runner.run(request, [&](std::string_view bytes) { output += bytes; }, std::nullopt, *stop);
+    return runner.run(
+        request, [&](std::string_view bytes) { output += bytes; }, std::nullopt, *stop);
   };
   if (::geteuid() != 0) {
     GTEST_SKIP() << "SKIPPED: setting groups needs root";
@@ -221,15 +227,18 @@ TEST(ProcessRunner, RunsStepsWithoutInheritance) {
   EXPECT_TRUE(outcome->succeeded());
   EXPECT_EQ(output, "left\n");
   RunRequest missing{{"/no/such"}, {}, dir.path(), {}, false, {}};
-  outcome = runner.run(missing, [](std::string_view) {}, std::nullopt, *stop);
+  outcome = runner.run(
+      missing, [](std::string_view) {}, std::nullopt, *stop);
   EXPECT_EQ(outcome->kind, RunOutcome::Kind::kNotStarted);
   EXPECT_EQ(outcome->exitCode, 127);
   const auto soon = std::chrono::steady_clock::now() + Millis(50);
   RunRequest slow{{"sleep", "1000"}, {}, "/", {}, false, {}};
-  outcome = runner.run(slow, [](std::string_view) {}, soon, *stop);
+  outcome = runner.run(
+      slow, [](std::string_view) {}, soon, *stop);
   EXPECT_EQ(outcome->kind, RunOutcome::Kind::kTimedOut);
   stop->request();
-  outcome = runner.run(slow, [](std::string_view) {}, std::nullopt, *stop);
+  outcome = runner.run(
+      slow, [](std::string_view) {}, std::nullopt, *stop);
   EXPECT_EQ(outcome->kind, RunOutcome::Kind::kStopped);
 }
 
@@ -243,7 +252,8 @@ TEST(StageLog, BreaksLinesAndKeepsTheTail) {
   log.output(std::string(150000, 'z'));
   log.line("end");
   std::string expected = "partial\n[s 1/1] RUN x\na\n\nb\n";
-  expected += std::string(65536, 'z') + "\n" + std::string(65536, 'z') + "\n" + std::string(150000 - 131072, 'z') + "\nend\n";
+  expected += std::string(65536, 'z') + "\n" + std::string(65536, 'z') + "\n" +
+              std::string(150000 - 131072, 'z') + "\nend\n";
   EXPECT_TRUE(dir.read("log") == expected);
   EXPECT_EQ(log.tail(), std::string(2048, 'z'));
 }

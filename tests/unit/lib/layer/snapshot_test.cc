@@ -20,10 +20,13 @@ std::string letter(Change::Kind kind) {
 }
 
 /// What `command` changes in a small tree, as "A path" lines.
-std::vector<std::string> changesBy(const std::string& command, const SnapshotOptions& options = {}) {
+std::vector<std::string> changesBy(const std::string& command,
+                                   const SnapshotOptions& options = {}) {
   TemporaryDirectory dir;
-  EXPECT_TRUE(dir.shell("mkdir -p d/sub e empty excluded/x; echo one > d/a; echo two > d/b; echo three > d/sub/c; "
-                        "ln -s a d/link; ln d/b d/hard; echo x > excluded/x/y; mkfifo d/fifo; touch -d @1500000000 d/a e"));
+  EXPECT_TRUE(dir.shell(
+      "mkdir -p d/sub e empty excluded/x; echo one > d/a; echo two > d/b; echo three > d/sub/c; "
+      "ln -s a d/link; ln d/b d/hard; echo x > excluded/x/y; mkfifo d/fifo; touch -d @1500000000 "
+      "d/a e"));
   const auto root = Root::open(dir.path());
   EXPECT_TRUE(root);
   const auto before = loadSnapshot(*root, options);
@@ -67,10 +70,12 @@ TEST(Snapshot, SeesEveryKindOfChange) {
       {"rm d/a; mkdir -p d/a/x; touch d/a/x/y", {"M d/a", "A d/a/x", "A d/a/x/y"}},
       {"ln -sfn b d/link", {"M d/link"}},
       {"rm d/fifo; mkfifo d/fifo", {"M d/fifo"}},
-      {"mv d dd", {"D d", "A dd", "A dd/a", "A dd/b", "A dd/fifo", "A dd/hard", "A dd/link", "A dd/sub", "A dd/sub/c"}},
-      {"mv d t; mv empty d; mv t empty", {"D d/a", "D d/b", "D d/fifo", "D d/hard", "D d/link", "D d/sub",
-                                          "A empty/a", "A empty/b", "A empty/fifo", "A empty/hard", "A empty/link",
-                                          "A empty/sub", "A empty/sub/c"}},
+      {"mv d dd",
+       {"D d", "A dd", "A dd/a", "A dd/b", "A dd/fifo", "A dd/hard", "A dd/link", "A dd/sub",
+        "A dd/sub/c"}},
+      {"mv d t; mv empty d; mv t empty",
+       {"D d/a", "D d/b", "D d/fifo", "D d/hard", "D d/link", "D d/sub", "A empty/a", "A empty/b",
+        "A empty/fifo", "A empty/hard", "A empty/link", "A empty/sub", "A empty/sub/c"}},
       {"touch d/x; rm d/x", {}},
       {"touch -d @1 d", {}},
       {"mkdir -p new/er; touch d.c", {"A d.c", "A new", "A new/er"}},
@@ -87,7 +92,8 @@ TEST(Snapshot, SeesOwnersAndCapabilities) {
   }
   EXPECT_THAT(changesBy("chown 5:6 d/a"), ElementsAre("M d/a"));
   EXPECT_THAT(changesBy("chown 5:6 d"), ElementsAre("M d"));
-  EXPECT_THAT(changesBy("setfattr -n user.x -v 1 d 2>/dev/null || chmod 700 d"), ElementsAre("M d"));
+  EXPECT_THAT(changesBy("setfattr -n user.x -v 1 d 2>/dev/null || chmod 700 d"),
+              ElementsAre("M d"));
   EXPECT_THAT(changesBy("mknod d/null c 1 3 2>/dev/null || touch d/null"), ElementsAre("A d/null"));
 }
 

@@ -56,7 +56,8 @@ TEST(TarWriter, ChoosesUstarWhenEverythingFits) {
       {"a plain file", [](TarEntry&) {}, '0'},
       {"a name of 100 bytes", [](TarEntry& e) { e.name = std::string(100, 'n'); }, '0'},
       {"a name that splits", [&](TarEntry& e) { e.name = deep; }, '0'},
-      {"a name of 101 bytes without a slash", [](TarEntry& e) { e.name = std::string(101, 'n'); }, 'x'},
+      {"a name of 101 bytes without a slash", [](TarEntry& e) { e.name = std::string(101, 'n'); },
+       'x'},
       {"a raw name that is no UTF-8", [](TarEntry& e) { e.name = "a\xff\xfe"; }, '0'},
       {"nanoseconds", [](TarEntry& e) { e.mtime.nanos = 1; }, 'x'},
       {"a time before 1970", [](TarEntry& e) { e.mtime.seconds = -1; }, 'x'},
@@ -94,7 +95,9 @@ TEST(Tar, ReadsBackWhatItWrote) {
   odd.gid = 3000000;
   odd.mode = 06755;
   odd.mtime = {-5, 250000000};
-  odd.xattrs = {{"security.capability", std::string("\1\0\0\2", 4)}, {"user.empty", ""}, {"user.n", "a=b\nc"}};
+  odd.xattrs = {{"security.capability", std::string("\1\0\0\2", 4)},
+                {"user.empty", ""},
+                {"user.n", "a=b\nc"}};
   entries.push_back({odd, "hello"});
   TarEntry link = fileEntry("link", 0);
   link.type = TarType::kSymlink;
@@ -157,10 +160,14 @@ TEST(Tar, WeReadWhatGnuTarWrites) {
     const bool longNames = std::string(format) != "v7" && std::string(format) != "ustar";
     const std::string name = longNames ? std::string(180, 'n') : "plain";
     dir.write("t/" + name, "content\n");
-    ASSERT_TRUE(dir.shell("cd t && ln -s plain link && ln " + name + " zhard && mkdir sub && chmod 1777 sub && "
-                          "truncate -s 1M sparse && printf end | dd of=sparse bs=1 seek=524288 conv=notrunc status=none"));
+    ASSERT_TRUE(dir.shell("cd t && ln -s plain link && ln " + name +
+                          " zhard && mkdir sub && chmod 1777 sub && "
+                          "truncate -s 1M sparse && printf end | dd of=sparse bs=1 seek=524288 "
+                          "conv=notrunc status=none"));
     const bool sparse = longNames;
-    ASSERT_TRUE(dir.shell(std::string("tar --format=") + format + (sparse ? " -S" : "") + " -cf a.tar t")) << format;
+    ASSERT_TRUE(
+        dir.shell(std::string("tar --format=") + format + (sparse ? " -S" : "") + " -cf a.tar t"))
+        << format;
     const std::string archive = dir.read("a.tar");
     StringSource source(archive);
     TarReader reader(source);
@@ -203,7 +210,8 @@ TEST(TarReader, RefusesHostileArchives) {
              b[kTypeField.offset] = 'x';
              setOctal(b, kSizeField, static_cast<std::int64_t>(records.size()));
            }) +
-           records + std::string((512 - records.size() % 512) % 512, '\0') + archiveOf({{fileEntry("f", 0), ""}});
+           records + std::string((512 - records.size() % 512) % 512, '\0') +
+           archiveOf({{fileEntry("f", 0), ""}});
   };
   std::string many;
   for (int i = 0; i < 40; ++i) {
@@ -246,9 +254,16 @@ TEST(TarReader, RefusesHostileArchives) {
 
 TEST(CleanEntryName, NeverLeadsOut) {
   const std::vector<std::pair<std::string, std::optional<std::string>>> cases = {
-      {"a/b", "a/b"},      {"./a//b/", "a/b"}, {"/etc/passwd", "etc/passwd"}, {".", ""},
-      {"a/../b", "b"},     {"/../a", "a"},     {"../a", std::nullopt},        {"a/../../b", std::nullopt},
-      {std::string("a\0b", 3), std::nullopt},  {std::string(5000, 'a'), std::nullopt},
+      {"a/b", "a/b"},
+      {"./a//b/", "a/b"},
+      {"/etc/passwd", "etc/passwd"},
+      {".", ""},
+      {"a/../b", "b"},
+      {"/../a", "a"},
+      {"../a", std::nullopt},
+      {"a/../../b", std::nullopt},
+      {std::string("a\0b", 3), std::nullopt},
+      {std::string(5000, 'a'), std::nullopt},
   };
   for (const auto& [name, expected] : cases) {
     const auto got = cleanEntryName(name);
@@ -260,8 +275,9 @@ TEST(CleanEntryName, NeverLeadsOut) {
 }
 
 TEST(PaxTime, KeepsNanosecondsAndSigns) {
-  for (const Timestamp t : {Timestamp{0, 0}, Timestamp{5, 1}, Timestamp{-1, 0}, Timestamp{-1, 750000000},
-                            Timestamp{-7, 999999999}, Timestamp{1600000000, 120000000}}) {
+  for (const Timestamp t :
+       {Timestamp{0, 0}, Timestamp{5, 1}, Timestamp{-1, 0}, Timestamp{-1, 750000000},
+        Timestamp{-7, 999999999}, Timestamp{1600000000, 120000000}}) {
     const std::string text = formatPaxTime(t);
     const auto back = parsePaxTime(text);
     ASSERT_TRUE(back) << text;

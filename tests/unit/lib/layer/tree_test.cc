@@ -62,12 +62,15 @@ std::string archiveOf(std::vector<TarEntry> entries) {
 }
 
 TEST_F(TreeTest, ResolvesLinksInsideItself) {
-  ASSERT_TRUE(dir_.shell("mkdir -p a/b; ln -s /a abs; ln -s ../../../a/b a/up; ln -s loop loop; ln -s /none/x dangling; "
-                         "ln -s b a/rel"));
+  ASSERT_TRUE(
+      dir_.shell("mkdir -p a/b; ln -s /a abs; ln -s ../../../a/b a/up; ln -s loop loop; ln -s "
+                 "/none/x dangling; "
+                 "ln -s b a/rel"));
   const Tree tree = open();
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"/abs/b", "a/b"},      {"/a/up", "a/b"},       {"a/rel/new", "a/b/new"}, {"/../../x", "x"},
-      {"/dangling", "none/x"}, {"/a/rel/../q", "a/q"}, {"/", ""},
+      {"/abs/b", "a/b"}, {"/a/up", "a/b"},        {"a/rel/new", "a/b/new"},
+      {"/../../x", "x"}, {"/dangling", "none/x"}, {"/a/rel/../q", "a/q"},
+      {"/", ""},
   };
   for (const auto& [path, expected] : cases) {
     const auto got = tree.resolve(path);
@@ -144,23 +147,31 @@ TEST_F(TreeTest, ShadowsMountedFiles) {
 }
 
 TEST_F(TreeTest, LayerSaysParentsWhiteoutsAndHardLinks) {
-  ASSERT_TRUE(dir_.shell("mkdir -p d/e; echo 1 > d/e/f; ln d/e/f d/g; ln -s t d/l; chmod 4755 d/g; "
-                         "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"d/sock\")' 2>/dev/null || true"));
+  ASSERT_TRUE(
+      dir_.shell("mkdir -p d/e; echo 1 > d/e/f; ln d/e/f d/g; ln -s t d/l; chmod 4755 d/g; "
+                 "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"d/sock\")' "
+                 "2>/dev/null || true"));
   Tree tree = open();
   StringSink sink;
-  ASSERT_TRUE(writeLayer(tree, {{"d/g", false}, {"d/e/f", false}, {"d/l", false}, {"d/gone", true}, {"x/y", true}}, sink) ||
-              true);
+  ASSERT_TRUE(
+      writeLayer(
+          tree, {{"d/g", false}, {"d/e/f", false}, {"d/l", false}, {"d/gone", true}, {"x/y", true}},
+          sink) ||
+      true);
   StringSource source(sink.bytes());
   TarReader reader(source);
   std::vector<std::string> names;
   for (auto entry = reader.next(); entry && *entry; entry = reader.next()) {
-    names.push_back((*entry)->name + ((*entry)->type == TarType::kHardLink ? " -> " + (*entry)->link : ""));
+    names.push_back((*entry)->name +
+                    ((*entry)->type == TarType::kHardLink ? " -> " + (*entry)->link : ""));
   }
   EXPECT_THAT(names, ElementsAre("d", "d/e", "d/e/f", "d/g -> d/e/f", "d/.wh.gone", "d/l"));
 }
 
 TEST_F(TreeTest, WritesSparseFilesWhole) {
-  ASSERT_TRUE(dir_.shell("truncate -s 3M s; printf middle | dd of=s bs=1 seek=1048576 conv=notrunc status=none; touch -d @1 s"));
+  ASSERT_TRUE(
+      dir_.shell("truncate -s 3M s; printf middle | dd of=s bs=1 seek=1048576 conv=notrunc "
+                 "status=none; touch -d @1 s"));
   Tree tree = open();
   StringSink sink;
   ASSERT_TRUE(writeLayer(tree, {{"s", false}}, sink));
@@ -169,20 +180,24 @@ TEST_F(TreeTest, WritesSparseFilesWhole) {
 }
 
 TEST_F(TreeTest, AppliesWhiteoutsAndReplacements) {
-  ASSERT_TRUE(dir_.shell("mkdir -p d/keep opq/sub; echo old > d/f; echo x > opq/a; echo y > opq/sub/b; ln -s /etc d/todir; "
-                         "mkdir d/tofile; touch d/tofile/x; chmod 1777 d"));
+  ASSERT_TRUE(
+      dir_.shell("mkdir -p d/keep opq/sub; echo old > d/f; echo x > opq/a; echo y > opq/sub/b; ln "
+                 "-s /etc d/todir; "
+                 "mkdir d/tofile; touch d/tofile/x; chmod 1777 d"));
   TarEntry d = entryOf(TarType::kDirectory, "d");
   d.mode = 0711;
   d.uid = 3;
   d.mtime = {1111111111, 0};
-  ASSERT_TRUE(apply(archiveOf({d, entryOf(TarType::kFile, "d/.wh.f"), entryOf(TarType::kDirectory, "d/todir"),
-                               entryOf(TarType::kFile, "d/todir/in"), entryOf(TarType::kFile, "d/tofile"),
-                               entryOf(TarType::kFile, "opq/new"), entryOf(TarType::kFile, "opq/.wh..wh..opq"),
-                               entryOf(TarType::kHardLink, "hard", "d/tofile"), entryOf(TarType::kFifo, "fifo"),
-                               entryOf(TarType::kFile, "made/on/the/way")})));
-  EXPECT_TRUE(dir_.shell("test ! -e d/f && test -f d/todir/in && test ! -L d/todir && test -f d/tofile && "
-                         "test d/tofile -ef hard && test -p fifo && test \"$(ls opq)\" = new && test -d d/keep && "
-                         "test \"$(stat -c %a:%u:%Y d)\" = 711:3:1111111111 && test -f made/on/the/way"));
+  ASSERT_TRUE(apply(
+      archiveOf({d, entryOf(TarType::kFile, "d/.wh.f"), entryOf(TarType::kDirectory, "d/todir"),
+                 entryOf(TarType::kFile, "d/todir/in"), entryOf(TarType::kFile, "d/tofile"),
+                 entryOf(TarType::kFile, "opq/new"), entryOf(TarType::kFile, "opq/.wh..wh..opq"),
+                 entryOf(TarType::kHardLink, "hard", "d/tofile"), entryOf(TarType::kFifo, "fifo"),
+                 entryOf(TarType::kFile, "made/on/the/way")})));
+  EXPECT_TRUE(dir_.shell(
+      "test ! -e d/f && test -f d/todir/in && test ! -L d/todir && test -f d/tofile && "
+      "test d/tofile -ef hard && test -p fifo && test \"$(ls opq)\" = new && test -d d/keep && "
+      "test \"$(stat -c %a:%u:%Y d)\" = 711:3:1111111111 && test -f made/on/the/way"));
 }
 
 TEST_F(TreeTest, HostileLayersStayInside) {
@@ -190,21 +205,24 @@ TEST_F(TreeTest, HostileLayersStayInside) {
   outside.write("victim", "safe");
   const std::string parent = outside.path();
   // Absolute links and dots are resolved inside the tree, or refused.
-  EXPECT_TRUE(apply(archiveOf({entryOf(TarType::kSymlink, "l", parent), entryOf(TarType::kFile, "l/victim"),
-                               entryOf(TarType::kSymlink, "up", "../../../../.."), entryOf(TarType::kFile, "up/top"),
-                               entryOf(TarType::kFile, "/abs")})));
+  EXPECT_TRUE(
+      apply(archiveOf({entryOf(TarType::kSymlink, "l", parent), entryOf(TarType::kFile, "l/victim"),
+                       entryOf(TarType::kSymlink, "up", "../../../../.."),
+                       entryOf(TarType::kFile, "up/top"), entryOf(TarType::kFile, "/abs")})));
   EXPECT_FALSE(apply(archiveOf({entryOf(TarType::kFile, "../escape")})));
   EXPECT_FALSE(apply(archiveOf({entryOf(TarType::kHardLink, "h", parent + "/other")})));
   EXPECT_FALSE(apply(archiveOf({entryOf(TarType::kHardLink, "h", "../" + parent + "/victim")})));
-  EXPECT_TRUE(apply(archiveOf({entryOf(TarType::kSymlink, "dir", parent), entryOf(TarType::kFile, "dir/.wh.victim")})));
+  EXPECT_TRUE(apply(archiveOf(
+      {entryOf(TarType::kSymlink, "dir", parent), entryOf(TarType::kFile, "dir/.wh.victim")})));
   EXPECT_EQ(outside.read("victim"), "safe");
   EXPECT_TRUE(dir_.shell("test -f top && test -f abs && test ! -e ../escape"));
 }
 
 TEST_F(TreeTest, RoundTripKeepsEverything) {
-  ASSERT_TRUE(dir_.shell("mkdir -p src/a/b; cd src; printf 'x' > a/f; ln a/f a/b/h; ln -s ../nowhere a/l; mkfifo a/p; "
-                         "chown -R 12:34 a; chmod 2750 a/b; touch -h -d '2001-02-03 04:05:06.789' a/f a/l a/b; "
-                         "setfattr -n user.k -v v a/f 2>/dev/null; printf w > \"$(printf 'a/raw\\377')\""));
+  ASSERT_TRUE(dir_.shell(
+      "mkdir -p src/a/b; cd src; printf 'x' > a/f; ln a/f a/b/h; ln -s ../nowhere a/l; mkfifo a/p; "
+      "chown -R 12:34 a; chmod 2750 a/b; touch -h -d '2001-02-03 04:05:06.789' a/f a/l a/b; "
+      "setfattr -n user.k -v v a/f 2>/dev/null; printf w > \"$(printf 'a/raw\\377')\""));
   Tree from = *Tree::open(dir_ / "src", {}, {});
   StringSink sink;
   TarWriter tar(sink);
@@ -217,12 +235,16 @@ TEST_F(TreeTest, RoundTripKeepsEverything) {
   TarReader reader(source);
   ASSERT_TRUE(applyLayer(to, reader));
   const auto listing = [&](const std::string& name) {
-    EXPECT_TRUE(dir_.shell("cd " + name + " && find . -mindepth 1 -printf '%P %y %m %U:%G %s %T@ %l %n\\n' | sort > ../" +
-                           name + ".txt"));
+    EXPECT_TRUE(
+        dir_.shell("cd " + name +
+                   " && find . -mindepth 1 -printf '%P %y %m %U:%G %s %T@ %l %n\\n' | sort > ../" +
+                   name + ".txt"));
     return dir_.read(name + ".txt");
   };
   EXPECT_EQ(listing("src"), listing("dst"));
-  const auto attributesOf = [](Tree& tree) { return *loadXattrs(tree.openFile("a/f")->get(), "f"); };
+  const auto attributesOf = [](Tree& tree) {
+    return *loadXattrs(tree.openFile("a/f")->get(), "f");
+  };
   EXPECT_EQ(attributesOf(to), attributesOf(from));
 }
 
