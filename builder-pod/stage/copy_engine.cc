@@ -155,11 +155,12 @@ Status CopyEngine::visit(const Visit& v, const Memory& includedAbove, const Memo
     }
   }
   TRY(const FileStat st, source_->stat(v.path));
+  if (!included && !st.isDirectory()) {
+    return ok();
+  }
+  CHECK_OK(checkParent(v));
   if (st.isDirectory()) {
     return visitDirectory(v, st, included, excluded, include, exclude);
-  }
-  if (!included) {
-    return ok();
   }
   CHECK_OK(makePendingParents());
   const auto existing = targetStat(v.target);
@@ -177,6 +178,18 @@ Status CopyEngine::visit(const Visit& v, const Memory& includedAbove, const Memo
   }
   made_.insert(v.target);
   return copyObject(v, st);
+}
+
+/// BuildKit looks at the target before it knows whether its directory will be made.
+Status CopyEngine::checkParent(const Visit& v) {
+  if (pending_.empty() || pending_.back().made) {
+    return ok();
+  }
+  const auto parent = targetStat(pending_.back().target);
+  if (parent && !parent->isDirectory() && !parent->isSymlink()) {
+    return invalid("failed to stat /" + v.target + ": lstat /" + v.target + ": not a directory");
+  }
+  return ok();
 }
 
 Status CopyEngine::visitDirectory(const Visit& v, const FileStat& st, bool included, bool excluded,

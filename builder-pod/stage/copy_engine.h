@@ -66,6 +66,7 @@ class CopyEngine {
   Status visit(const Visit& v, const Memory& includedAbove, const Memory& excludedAbove);
   Status visitDirectory(const Visit& v, const layer::FileStat& st, bool included, bool excluded,
                         const Memory& include, const Memory& exclude);
+  Status checkParent(const Visit& v);
   Status makePendingParents();
   Result<bool> makeDirectoryOnly(const std::string& target, const layer::FileStat& st,
                                  bool overwriteMetadata);
