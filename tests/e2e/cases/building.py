@@ -95,6 +95,24 @@ def test_diamond_overlaps():
         check_diamond(ns, ns.succeeded("diamond"))
 
 
+def test_a_chain_of_stages_lays_down_every_layer():
+    with Namespace("chain") as ns:
+        ns.inline("chain", f"""FROM {BUSYBOX} AS a
+RUN echo a > /a
+FROM a AS b
+RUN cat /a > /b; rm /a
+FROM b AS c
+RUN ls /b && ! ls /a && echo c > /c
+FROM c
+COPY --from=a /a /from-a
+RUN cat /b /c > /d
+""")
+        ns.succeeded("chain")
+        image = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/chain:1")
+        tree = image.tree()
+        assert tree["d"][1] == b"a\nc\n" and tree["from-a"][1] == b"a\n" and "a" not in tree, sorted(tree)[:20]
+
+
 def test_diamond_on_two_nodes():
     import json
     nodes = [n for n in json.loads(harness.kubectl("get", "nodes", "-o", "json").stdout)["items"]
