@@ -1,7 +1,6 @@
 #include "builder-pod/publish/layer_source.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace stagewright::publish {
 
@@ -29,7 +28,7 @@ Result<std::size_t> LayerSource::read(char* buffer, std::size_t size) {
     TRY(piece_, compressor_->next());
   }
   const std::size_t n = std::min(size, piece_.size());
-  std::memcpy(buffer, piece_.data(), n);
+  std::copy_n(piece_.begin(), n, buffer);
   piece_.remove_prefix(n);
   return n;
 }
