@@ -421,6 +421,27 @@ TEST(PolicyViolation, SaysWhatHelpsWhenTheRuntimeIgnoresHostUsers) {
   EXPECT_THAT(cluster.ready().message, HasSubstr("containerd 2.0 or newer is needed"));
 }
 
+TEST(Disrupted, BuildsASuccessAgainThatWasMadeFromTheLostAttempt) {
+  FakeCluster cluster;
+  cluster.toStages({{}, {0}});
+  cluster.run("0");
+  cluster.settle();
+  cluster.run("1");
+  cluster.settle();
+  cluster.exit("1", 0);  // it had the sealed artifact of 0, which still ran
+  cluster.settle();
+  EXPECT_EQ(cluster.status().stages[1].state, api::AttemptState::kSucceeded);
+  cluster.exit("0", 137);
+  cluster.pod("0").disruptionTarget = true;
+  cluster.settle();
+  cluster.pass(seconds(2));
+  cluster.settle();
+  cluster.run("0", 2);
+  cluster.settle();
+  EXPECT_TRUE(cluster.has("1", 2));
+  EXPECT_EQ(cluster.status().progress, "0/2");
+}
+
 TEST(Disrupted, EndsAfterEightAttempts) {
   FakeCluster cluster;
   cluster.toStages({{}});
