@@ -23,7 +23,7 @@ build_packages=(g++ cmake ninja-build ccache git ca-certificates
   libssl-dev libexpected-dev nlohmann-json3-dev libcpprest-dev libboost1.74-dev libboost-system1.74-dev
   libcurl4-openssl-dev libarchive-dev libisal-dev libzstd-dev zlib1g-dev libbz2-dev liblzma-dev
   libyaml-cpp-dev prometheus-cpp-dev libcli11-dev)
-test_packages=(libgtest-dev libgmock-dev python3 apache2-utils)
+test_packages=(libgtest-dev libgmock-dev python3 apache2-utils lua5.4)
 
 usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; }
 
