@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs every test: unit and golden tests, and the end-to-end cases on the local Kubernetes.
+# Runs every test: unit and golden tests, the end-to-end cases on the local Kubernetes, and the fault cases on control
+# planes of their own.
 #
 #   test.sh [--fast] [--preset NAME] [CTEST ARGUMENT...]
 #
-#   --fast          leave out what needs the cluster
+#   --fast          leave out what needs the cluster or its programs
 #   --preset NAME   build with this preset (dev, asan, tsan …); default: dev
 #
 # Installs the packages that are missing, builds the tests, and ends with ctest's own summary. The end-to-end cases run
@@ -56,7 +57,7 @@ main() {
   "$root/scripts/build.sh" --with-tests --preset "$preset"
   add_registry_to_path
   if (( fast )); then
-    arguments+=(-LE e2e)
+    arguments+=(-LE 'e2e|faults')
   else
     say "Starting the cluster for the end-to-end cases"
     start_cluster

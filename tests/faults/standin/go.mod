@@ -1,0 +1,3 @@
+module stagewright.dev/tests/faults/standin
+
+go 1.26
