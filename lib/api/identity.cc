@@ -30,7 +30,7 @@ struct Parts {
   Json remedies = Json::object();
 };
 
-/// What is neither (suspend, retention) is dropped.
+/// What is neither is dropped.
 Parts split(const ImageBuildSpec& spec) {
   Parts out;
   out.inputs = toJson(spec);
@@ -41,8 +41,9 @@ Parts split(const ImageBuildSpec& spec) {
   if (spec.source && spec.source->git) {
     move(out.inputs["source"]["git"], out.remedies["source"], "secretRef");
   }
-  out.inputs.erase("suspend");
-  out.inputs.erase("retention");
+  for (const char* key : {"suspend", "retention", "onInputChange"}) {
+    out.inputs.erase(key);
+  }
   return out;
 }
 

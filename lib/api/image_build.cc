@@ -7,8 +7,6 @@
 namespace stagewright::api {
 
 namespace {
-constexpr std::array<std::string_view, 3> kRetentionWords = {"OnFailure", "Always", "Never"};
-
 Result<std::optional<Millis>> parseTimeout(const JsonReader& spec) {
   TRY(const std::optional<std::string> text, spec.optionalString("timeout"));
   if (!text) {
@@ -19,15 +17,6 @@ Result<std::optional<Millis>> parseTimeout(const JsonReader& spec) {
     return spec.error("timeout: " + duration.error().message);
   }
   return std::optional<Millis>(*duration);
-}
-
-Result<std::optional<PodRetention>> parseRetention(const JsonReader& spec) {
-  TRY(const std::optional<JsonReader> reader, spec.optionalObject("retention"));
-  if (!reader) {
-    return std::optional<PodRetention>();
-  }
-  CHECK_OK(onlySpecKeys(*reader, "spec.retention"));
-  return optionalEnum<PodRetention>(*reader, "pods", kRetentionWords);
 }
 
 Status parseInputs(const JsonReader& reader, ImageBuildSpec& out) {
@@ -112,7 +101,11 @@ Result<ImageBuildSpec> parseSpec(const JsonReader& reader) {
   CHECK_OK(parseInputs(reader, out));
   CHECK_OK(parseRemedies(reader, out));
   TRY(out.suspend, reader.boolean("suspend", false));
-  TRY(out.retentionPods, parseRetention(reader));
+  TRY(const std::optional<JsonReader> retention, reader.optionalObject("retention"));
+  if (retention) {
+    TRY(out.retention, parseRetention(*retention));
+  }
+  TRY(out.onInputChange, parseOnInputChange(reader));
   CHECK_OK(checkTogether(reader, out));
   return out;
 }
@@ -161,9 +154,8 @@ Json toJson(const ImageBuildSpec& spec) {
   if (spec.suspend) {
     out["suspend"] = true;
   }
-  Json retention = Json::object();
-  putEnum(retention, "pods", spec.retentionPods, kRetentionWords);
-  putJson(out, "retention", std::move(retention));
+  putJson(out, "retention", toJson(spec.retention));
+  putOnInputChange(out, spec.onInputChange);
   return out;
 }
 

@@ -137,6 +137,15 @@ struct Execution {
 
 enum class PodRetention { kOnFailure, kAlways, kNever };
 
+/// What is kept after a run.
+struct Retention {
+  std::optional<PodRetention> pods;
+  std::optional<int> history;
+};
+
+/// What becomes of a run whose inputs are edited.
+enum class OnInputChange { kCancelAndRebuild, kFinishFirst };
+
 struct ImageBuildSpec {
   std::optional<Source> source;
   std::string contextDir;
@@ -151,7 +160,8 @@ struct ImageBuildSpec {
   Execution execution;
   std::optional<Millis> timeout;
   bool suspend = false;
-  std::optional<PodRetention> retentionPods;  ///< JSON: retention.pods
+  Retention retention;
+  std::optional<OnInputChange> onInputChange;
 };
 
 struct Metadata {

@@ -11,7 +11,7 @@ const std::vector<KeySet>& table() {
       {"spec",
        {"source", "contextDir", "dockerfile", "dockerfileInline", "target", "buildArgs", "output",
         "imagePullSecrets", "registries", "workspace", "execution", "timeout", "suspend",
-        "retention"}},
+        "retention", "onInputChange"}},
       {"spec.source", {"git", "configMap"}},
       {"spec.source.git", {"url", "ref", "secretRef"}},
       {"spec.source.git.ref", {"branch", "tag", "commit"}},
@@ -46,7 +46,7 @@ const std::vector<KeySet>& table() {
       {"spec.execution.stages[].resources.requests", {"cpu", "memory", "ephemeral-storage"}},
       {"spec.execution.stages[].resources.limits", {"cpu", "memory", "ephemeral-storage"}},
       {"spec.execution.tolerations[]", {"key", "operator", "value", "effect", "tolerationSeconds"}},
-      {"spec.retention", {"pods"}},
+      {"spec.retention", {"pods", "history"}},
   };
   return kTable;
 }

@@ -17,6 +17,12 @@ Json toJson(const Source& source);
 Json toJson(const Output& output);
 Json toJson(const NameValue& pair);
 
+// spec_lifecycle.cc
+Result<Retention> parseRetention(const JsonReader& reader);
+Result<std::optional<OnInputChange>> parseOnInputChange(const JsonReader& spec);
+Json toJson(const Retention& retention);
+void putOnInputChange(Json& spec, const std::optional<OnInputChange>& value);
+
 // spec_execution.cc
 Result<Registry> parseRegistry(const JsonReader& reader);
 Result<Workspace> parseWorkspace(const JsonReader& reader);

@@ -53,6 +53,18 @@ Result<BuildWarning> parseWarning(const JsonReader& reader) {
   return out;
 }
 
+Result<PastRun> parsePastRun(const JsonReader& reader) {
+  PastRun out;
+  TRY(out.runID, reader.string("runID", ""));
+  TRY(out.result, reader.string("result", ""));
+  TRY(out.reason, reader.string("reason", ""));
+  TRY(out.digest, reader.string("digest", ""));
+  TRY(out.trigger, reader.string("trigger", ""));
+  TRY(out.startTime, optionalTime(reader, "startTime"));
+  TRY(out.completionTime, optionalTime(reader, "completionTime"));
+  return out;
+}
+
 template <class T, class Read>
 Result<std::optional<T>> optionalPart(const JsonReader& reader, std::string_view key, Read read) {
   TRY(const std::optional<JsonReader> part, reader.optionalObject(key));
@@ -111,6 +123,18 @@ Json toJson(const BuildWarning& warning) {
   return out;
 }
 
+Json toJson(const PastRun& past) {
+  Json out = Json::object();
+  putText(out, "runID", past.runID);
+  putText(out, "result", past.result);
+  putText(out, "reason", past.reason);
+  putText(out, "digest", past.digest);
+  putText(out, "trigger", past.trigger);
+  putTime(out, "startTime", past.startTime);
+  putTime(out, "completionTime", past.completionTime);
+  return out;
+}
+
 Result<ImageBuildStatus> parseStatus(const JsonReader& reader) {
   ImageBuildStatus out;
   TRY(out.observedGeneration, reader.integer("observedGeneration", -1));
@@ -127,6 +151,7 @@ Result<ImageBuildStatus> parseStatus(const JsonReader& reader) {
       optionalPart<LastSuccessful>(reader, "lastSuccessful", parseLastSuccessful));
   TRY(out.failure, optionalPart<FailureStatus>(reader, "failure", parseFailure));
   TRY(out.warnings, listOf<BuildWarning>(reader, "warnings", parseWarning));
+  TRY(out.history, listOf<PastRun>(reader, "history", parsePastRun));
   TRY(const std::vector<JsonReader> conditions, reader.array("conditions"));
   TRY(out.conditions, ConditionSet::parse(conditions));
   return out;
@@ -147,6 +172,7 @@ Json toJson(const ImageBuildStatus& status) {
           status.lastSuccessful ? toJson(*status.lastSuccessful) : Json::object());
   putJson(out, "failure", status.failure ? toJson(*status.failure) : Json::object());
   putJson(out, "warnings", arrayOf(status.warnings));
+  putJson(out, "history", arrayOf(status.history));
   putJson(out, "conditions", status.conditions.toJson());
   return out;
 }

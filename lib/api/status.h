@@ -16,6 +16,9 @@
 
 namespace stagewright::api {
 
+/// Of status.history, whatever retention.history says.
+inline constexpr std::size_t kMaxHistory = 50;
+
 /// Where the newest attempt of prepare, of a stage or of publish is.
 ///
 /// Creating means: intended, and whether its pod exists is to be looked up. Running means: its
@@ -88,6 +91,9 @@ struct RunStatus {
   std::string claim;
   std::string node;  ///< where the ReadWriteOnce workspace is; empty on ReadWriteMany
   std::string builderImage;
+  /// The spec it was begun with, as JSON, while it runs and onInputChange is FinishFirst; else
+  /// empty.
+  std::string spec;
   std::string planDigest;
   int target = 0;
   std::vector<BaseImage> baseImages;
@@ -115,6 +121,17 @@ struct LastSuccessful {
   std::string reference;
   std::string digest;
   std::string sourceRevision;
+  std::optional<TimePoint> completionTime;
+};
+
+/// One run that is over.
+struct PastRun {
+  std::string runID;
+  std::string result;  ///< Succeeded | Failed | Cancelled | Restarted
+  std::string reason;  ///< of a failure
+  std::string digest;
+  std::string trigger;
+  std::optional<TimePoint> startTime;
   std::optional<TimePoint> completionTime;
 };
 
@@ -154,6 +171,7 @@ struct ImageBuildStatus {
   std::optional<LastSuccessful> lastSuccessful;
   std::optional<FailureStatus> failure;
   std::vector<BuildWarning> warnings;
+  std::vector<PastRun> history;  ///< the newest first
   ConditionSet conditions;
 };
 

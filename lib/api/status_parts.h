@@ -21,5 +21,6 @@ Json toJson(const ImageStatus& image);
 Json toJson(const LastSuccessful& last);
 Json toJson(const FailureStatus& failure);
 Json toJson(const BuildWarning& warning);
+Json toJson(const PastRun& past);
 
 }  // namespace stagewright::api

@@ -85,6 +85,7 @@ Status parseRunIdentity(const JsonReader& reader, RunStatus& out) {
   TRY(out.claim, reader.string("claim", ""));
   TRY(out.node, reader.string("node", ""));
   TRY(out.builderImage, reader.string("builderImage", ""));
+  TRY(out.spec, reader.string("spec", ""));
   return ok();
 }
 
@@ -175,6 +176,7 @@ Json toJson(const RunStatus& run) {
   putText(out, "claim", run.claim);
   putText(out, "node", run.node);
   putText(out, "builderImage", run.builderImage);
+  putText(out, "spec", run.spec);
   putText(out, "planDigest", run.planDigest);
   putNumber(out, "target", run.target);
   putJson(out, "baseImages", arrayOf(run.baseImages));

@@ -107,7 +107,7 @@ bool isUnwantedNow(Turn& turn, const ObservedPod& pod) {
 
 bool keepsPods(Turn& turn) {
   const api::PodRetention retention =
-      turn.build.spec.retentionPods.value_or(api::PodRetention::kOnFailure);
+      turn.build.spec.retention.pods.value_or(api::PodRetention::kOnFailure);
   const std::string& result = turn.run().result;
   return (retention == api::PodRetention::kAlways && result != api::reason::kCancelled) ||
          (retention == api::PodRetention::kOnFailure && result == api::reason::kFailed);

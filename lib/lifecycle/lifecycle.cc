@@ -33,8 +33,11 @@ void drive(Turn& turn) {
 }
 }  // namespace
 
-Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint now) {
+namespace {
+Decision planOnce(const api::ImageBuild& build, const World& world, TimePoint now,
+                  bool nextWaits = false) {
   Turn turn(build, world, now);
+  turn.nextWaits = nextWaits;
   if (build.metadata.deletionTimestamp) {
     return std::move(turn.decision);
   }
@@ -50,6 +53,32 @@ Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint n
   writeStatus(turn, !free);
   planActions(turn);
   return std::move(turn.decision);
+}
+
+template <class T>
+void prepend(std::vector<T>& to, std::vector<T>& from) {
+  to.insert(to.begin(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+}  // namespace
+
+Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint now) {
+  const std::optional<api::ImageBuild> begun =
+      build.specError || build.metadata.deletionTimestamp ? std::nullopt : asBegun(build);
+  const api::ImageBuild& first = begun ? *begun : build;
+  Decision out = planOnce(first, world, now, begun.has_value());
+  // A run must never be Ready for a spec that it was not made from, and nobody would wake us for
+  // the next one: it begins in the same step.
+  const bool ended = build.status.run && !api::isFinished(*build.status.run) && out.status.run &&
+                     api::isFinished(*out.status.run);
+  api::ImageBuild next = build;
+  next.status = out.status;
+  if (build.specError || !ended || !isNextWanted(next)) {
+    return out;
+  }
+  Decision then = planOnce(next, world, now);
+  prepend(then.confirmAbsent, out.confirmAbsent);
+  prepend(then.events, out.events);
+  return then;
 }
 
 }  // namespace stagewright::lifecycle

@@ -2,6 +2,7 @@
 // status of its part. Internal to lib/lifecycle.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,12 @@ namespace stagewright::lifecycle {
 /// Starts a run if the inputs ask for one that does not exist. Returns false if one is wanted but
 /// `suspend` holds it.
 bool beginRunIfWanted(Turn& turn);
+/// The build with the spec that its run was begun with, if that is to be finished first although
+/// the inputs were edited since.
+std::optional<api::ImageBuild> asBegun(const api::ImageBuild& build);
+/// Inputs or the rebuild token are no longer those of the run, or it failed and its remedies are
+/// not.
+bool isNextWanted(const api::ImageBuild& build);
 /// The same inputs once more under a new id and with a new claim: the workspace or the run's key is
 /// lost. After three restarts the run fails instead.
 void restartRun(Turn& turn, std::string_view reason, const std::string& cause);

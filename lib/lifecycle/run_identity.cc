@@ -1,4 +1,6 @@
 // When a run begins, begins again, and ends for reasons outside its pods.
+#include <nlohmann/json.hpp>
+
 #include "lib/api/identity.h"
 #include "lib/api/reasons.h"
 #include "lib/lifecycle/phases.h"
@@ -9,6 +11,7 @@ namespace stagewright::lifecycle {
 namespace {
 namespace reason = api::reason;
 constexpr int kMaxRestarts = 3;
+constexpr std::size_t kMaxKeptSpec = 192 * 1024;
 constexpr std::string_view kAnyRevision = "0123456789abcdef0123456789abcdef01234567";
 
 /// Why a run should start now; empty: none is wanted.
@@ -26,8 +29,22 @@ std::string triggerOf(Turn& turn, const std::string& hash) {
                                                                              : std::string();
 }
 
-/// Resets everything that belongs to one run.
-void openRun(Turn& turn, std::string trigger, std::int64_t sequence) {
+bool finishesFirst(const api::ImageBuildSpec& spec) {
+  return spec.onInputChange == api::OnInputChange::kFinishFirst;
+}
+
+/// What a run that is finished first needs once the object holds another spec.
+std::string keptSpec(const api::ImageBuildSpec& spec) {
+  std::string out = finishesFirst(spec) ? dumpJson(api::toJson(spec)) : std::string();
+  return out.size() <= kMaxKeptSpec ? out : std::string();
+}
+
+/// Resets everything that belongs to one run. `instead`: how a run that it takes the place of is
+/// remembered.
+void openRun(Turn& turn, std::string trigger, std::int64_t sequence, std::string_view instead) {
+  if (turn.isActive()) {
+    turn.remember(instead);
+  }
   api::ImageBuildStatus& status = turn.status();
   const api::Metadata& metadata = turn.build.metadata;
   status.stages.clear();
@@ -40,8 +57,14 @@ void openRun(Turn& turn, std::string trigger, std::int64_t sequence) {
   run.generation = metadata.generation;
   run.trigger = std::move(trigger);
   run.builderImage = turn.world.settings.pods.builderImage;
+  run.spec = keptSpec(turn.build.spec);
   run.startTime = turn.now;
   status.run = std::move(run);
+}
+
+/// Whether pods made from `spec` belong to the run of `status`.
+bool hasInputsOf(const api::ImageBuildSpec& spec, const api::ImageBuildStatus& status) {
+  return api::inputHash(spec, status.lastHandledRebuild) == status.inputHash;
 }
 
 /// A run is wanted, suspend holds it. What runs may end, unless its inputs are no longer those of
@@ -50,8 +73,7 @@ bool letFinish(Turn& turn) {
   if (!turn.isActive()) {
     return false;
   }
-  const api::ImageBuildStatus& status = turn.status();
-  if (api::inputHash(turn.build.spec, status.lastHandledRebuild) == status.inputHash) {
+  if (hasInputsOf(turn.build.spec, turn.status())) {
     return true;
   }
   turn.cancel("its inputs were edited while spec.suspend holds the next run");
@@ -73,6 +95,36 @@ void checkSpec(Turn& turn) {
 }
 }  // namespace
 
+std::optional<api::ImageBuild> asBegun(const api::ImageBuild& build) {
+  const api::ImageBuildStatus& status = build.status;
+  if (!finishesFirst(build.spec) || !status.run || api::isFinished(*status.run) ||
+      status.run->spec.empty() || hasInputsOf(build.spec, status)) {
+    return std::nullopt;
+  }
+  const Result<Json> json = parseJson(status.run->spec);
+  Result<api::ImageBuildSpec> spec =
+      json ? api::parseSpec(JsonReader(*json)) : Result<api::ImageBuildSpec>(json.error());
+  if (!spec || !hasInputsOf(*spec, status)) {
+    return std::nullopt;  // somebody else wrote it
+  }
+  if (spec->workspace.claimName != build.spec.workspace.claimName) {
+    return std::nullopt;  // nobody looks at the claim that the run is on any more
+  }
+  api::ImageBuild out = build;
+  out.spec = std::move(*spec);
+  out.spec.suspend = build.spec.suspend;
+  out.spec.onInputChange = build.spec.onInputChange;
+  out.spec.retention = build.spec.retention;
+  return out;
+}
+
+bool isNextWanted(const api::ImageBuild& build) {
+  const api::ImageBuildStatus& status = build.status;
+  const bool failed = status.run && status.run->result == reason::kFailed;
+  return api::inputHash(build.spec, api::rebuildToken(build)) != status.inputHash ||
+         (failed && api::remediesHash(build.spec) != status.remediesHash);
+}
+
 bool beginRunIfWanted(Turn& turn) {
   api::ImageBuildStatus& status = turn.status();
   const std::string token = api::rebuildToken(turn.build);
@@ -84,12 +136,19 @@ bool beginRunIfWanted(Turn& turn) {
   if (turn.build.spec.suspend) {
     return letFinish(turn);
   }
+  if (turn.isActive() && finishesFirst(turn.build.spec) && hasInputsOf(turn.build.spec, status)) {
+    turn.nextWaits = true;
+    return true;
+  }
+  const std::string replaced = turn.isActive() ? turn.run().id : std::string();
   status.inputHash = hash;
   status.remediesHash = api::remediesHash(turn.build.spec);
   status.lastHandledRebuild = token;
   const std::int64_t sequence = status.run ? status.run->sequence + 1 : 1;
-  openRun(turn, trigger, sequence);
-  turn.event(false, "RunStarted", "run " + turn.run().id + " started: " + trigger);
+  openRun(turn, trigger, sequence, reason::kCancelled);
+  turn.event(false, "RunStarted",
+             "run " + turn.run().id + " started: " + trigger +
+                 (replaced.empty() ? "" : "; run " + replaced + " is stopped"));
   checkSpec(turn);
   return true;
 }
@@ -102,7 +161,7 @@ void restartRun(Turn& turn, std::string_view why, const std::string& cause) {
                             " times, the last cause is " + std::string(why) + ": " + cause));
     return;
   }
-  openRun(turn, "Restarted", before.sequence + 1);
+  openRun(turn, "Restarted", before.sequence + 1, "Restarted");
   api::RunStatus& run = turn.run();
   run.restarts = before.restarts + 1;
   run.infrastructureRetries = before.infrastructureRetries;

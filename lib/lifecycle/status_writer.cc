@@ -110,7 +110,9 @@ Finding readyFinding(Turn& turn) {
   if (turn.waiting()) {
     return {Truth::kUnknown, turn.waiting()->reason, turn.waiting()->message};
   }
-  return {Truth::kUnknown, std::string(reason::kProgressing), progressMessage(turn)};
+  const char* const next =
+      turn.nextWaits ? "; the next run waits for its end (spec.onInputChange: FinishFirst)" : "";
+  return {Truth::kUnknown, std::string(reason::kProgressing), progressMessage(turn) + next};
 }
 
 /// Why prepare does not get on, or the end of the run before there was a plan; empty otherwise.
@@ -246,6 +248,13 @@ std::string outputOf(Turn& turn) {
              : output.image;
 }
 
+void trimHistory(Turn& turn) {
+  const int wanted = turn.build.spec.retention.history.value_or(turn.world.settings.history);
+  const auto most = std::min(static_cast<std::size_t>(std::max(wanted, 0)), api::kMaxHistory);
+  auto& history = turn.status().history;
+  history.resize(std::min(history.size(), most));
+}
+
 /// A person should learn once that it waits for others.
 void announceQueue(Turn& turn) {
   if (turn.waiting() && turn.waiting()->reason != reason::kSuspended &&
@@ -260,6 +269,7 @@ void announceQueue(Turn& turn) {
 
 void writeStatus(Turn& turn, bool held) {
   api::ImageBuildStatus& status = turn.status();
+  trimHistory(turn);
   status.observedGeneration = turn.build.metadata.generation;
   status.output = outputOf(turn);
   if (held) {

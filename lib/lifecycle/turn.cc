@@ -115,6 +115,7 @@ void Turn::wait(std::string_view why, std::string message) {
 void Turn::complete(std::string_view result) {
   api::RunStatus& ended = run();
   ended.result = result;
+  ended.spec.clear();
   ended.completionTime = now;
   ended.durationSeconds =
       std::chrono::duration_cast<std::chrono::seconds>(now - ended.startTime.value_or(now)).count();
@@ -126,12 +127,25 @@ void Turn::complete(std::string_view result) {
   waiting_.reset();
 }
 
+void Turn::remember(std::string_view result) {
+  api::PastRun past;
+  past.runID = run().id;
+  past.result = result;
+  past.reason = status().failure ? status().failure->reason : std::string();
+  past.digest = status().image ? status().image->digest : std::string();
+  past.trigger = run().trigger;
+  past.startTime = run().startTime;
+  past.completionTime = run().completionTime.value_or(now);
+  status().history.insert(status().history.begin(), std::move(past));
+}
+
 void Turn::fail(Outcome outcome) {
   if (!isActive()) {
     return;
   }
   complete(reason::kFailed);
   status().failure = failureOf(outcome, build);
+  remember(reason::kFailed);
   if (outcome.attempt > 0) {
     // Whatever ends a run is not tried again: the attempt is the last one.
     const std::string last = std::to_string(outcome.attempt);
@@ -151,6 +165,7 @@ void Turn::succeed(const plan::ImageReport& image) {
                                     image.mediaType, image.sizeBytes,    image.layers};
   status().lastSuccessful =
       api::LastSuccessful{run().id, image.reference, image.digest.str(), run().sourceRevision, now};
+  remember(reason::kSucceeded);
   event(false, "Pushed", "pushed " + image.reference);
   event(false, reason::kSucceeded,
         "run " + run().id + " succeeded in " +
@@ -159,6 +174,7 @@ void Turn::succeed(const plan::ImageReport& image) {
 
 void Turn::cancel(std::string_view why) {
   complete(reason::kCancelled);
+  remember(reason::kCancelled);
   event(false, reason::kCancelled, "run " + run().id + " was cancelled: " + std::string(why));
 }
 

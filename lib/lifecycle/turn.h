@@ -22,6 +22,7 @@ class Turn {
   const World& world;
   const TimePoint now;
   Decision decision;
+  bool nextWaits = false;  ///< another run is wanted, this one is finished first
 
   api::ImageBuildStatus& status() { return decision.status; }
   /// REQUIRES: a run exists.
@@ -47,6 +48,8 @@ class Turn {
   void fail(Outcome outcome);
   void succeed(const plan::ImageReport& image);
   void cancel(std::string_view why);
+  /// The present run into status.history, ended or not. `result` stands in for one that it has not.
+  void remember(std::string_view result);
 
   struct Waiting {
     std::string reason;

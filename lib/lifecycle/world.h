@@ -129,6 +129,7 @@ struct Settings {
   Millis startGrace = std::chrono::minutes(10);  ///< from scheduled to running, pull included
   Millis logGrace = std::chrono::seconds(30);    ///< from a container's end to giving up on its log
   int infrastructureRetries = 3;
+  int history = 5;
 };
 
 struct World {

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "lib/api/identity.h"
 #include "lib/api/image_build.h"
 #include "lib/api/spec_keys.h"
 #include "tests/unit/lib/api/crd_yaml.h"
@@ -54,6 +55,10 @@ TEST(Crd, HasExactlyTheFieldsThatLibApiReads) {
   EXPECT_EQ(inCrd, inApi);
 }
 
+bool isDuration(std::string_view path) {
+  return path.ends_with("imeout") || path.ends_with("TTL") || path.ends_with("AfterFinished");
+}
+
 /// A value of every field that the schema has. One alternative of each one-of is left out by name.
 Json fullValue(const Json& schema, const std::set<std::string>& without, const std::string& path) {
   if (schema.contains("properties")) {
@@ -77,25 +82,141 @@ Json fullValue(const Json& schema, const std::set<std::string>& without, const s
   const std::string type = schema.value("type", "quantity");
   return type == "boolean"        ? Json(true)
          : type == "integer"      ? Json(7)
-         : path == "spec.timeout" ? Json("1h")
+         : isDuration(path)       ? Json("1h")
                                   : Json("text of " + path);
 }
 
+/// One value of every field at a time; each leaves one alternative of every one-of out.
+const std::set<std::string> kAlternatives[] = {
+    {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
+     "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.tag"},
+    {"spec.source.git", "spec.dockerfile", "spec.output.repository", "spec.output.tags",
+     "spec.workspace.storageClassName", "spec.workspace.accessMode", "spec.workspace.size"},
+    {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
+     "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.commit"},
+    {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
+     "spec.workspace.claimName", "spec.source.git.ref.tag", "spec.source.git.ref.commit"}};
+
 TEST(Crd, EveryFieldIsReadAndWrittenBack) {
-  const std::set<std::string> alternatives[] = {
-      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
-       "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.tag"},
-      {"spec.source.git", "spec.dockerfile", "spec.output.repository", "spec.output.tags",
-       "spec.workspace.storageClassName", "spec.workspace.accessMode", "spec.workspace.size"},
-      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
-       "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.commit"},
-      {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
-       "spec.workspace.claimName", "spec.source.git.ref.tag", "spec.source.git.ref.commit"}};
-  for (const std::set<std::string>& without : alternatives) {
+  for (const std::set<std::string>& without : kAlternatives) {
     const Json full = fullValue(schemaOf("spec"), without, "spec");
     const Result<ImageBuildSpec> spec = parseSpec(JsonReader(full, "spec"));
     ASSERT_TRUE(spec) << spec.error().message;
     EXPECT_EQ(toJson(*spec), full);
+  }
+}
+
+/// Fields that hold values, with their schema: `spec.output.labels[].name`.
+void collectLeaves(const Json& schema, const std::string& path, std::map<std::string, Json>& out) {
+  if (schema.contains("properties")) {
+    for (const auto& [key, child] : schema.at("properties").items()) {
+      collectLeaves(child, path + "." + key, out);
+    }
+  } else if (schema.contains("items")) {
+    collectLeaves(schema.at("items"), path + "[]", out);
+  } else {
+    out[path] = schema;
+  }
+}
+
+Json otherValue(const Json& schema, const std::string& path) {
+  if (schema.contains("additionalProperties")) {
+    return {{"free", "other"}};
+  }
+  if (schema.contains("enum")) {
+    return schema.at("enum").at(1);
+  }
+  const std::string type = schema.value("type", "quantity");
+  return type == "boolean"  ? Json(false)
+         : type == "integer" ? Json(6)
+         : isDuration(path)  ? Json("2h")
+                             : Json("other text of " + path);
+}
+
+/// `spec.output.labels[].name` -> /output/labels/0/name
+Json::json_pointer pointerTo(const std::string& path) {
+  std::string out;
+  for (std::size_t i = std::string_view("spec").size(); i < path.size(); ++i) {
+    if (path.compare(i, 2, "[]") == 0) {
+      out += "/0";
+      ++i;
+    } else {
+      out += path[i] == '.' ? '/' : path[i];
+    }
+  }
+  return Json::json_pointer(out);
+}
+
+enum class Class { kInput, kRemedy, kRest };
+
+/// api.md, "Kinds of fields". A field of the CRD that is not below one of these fails the test: who
+/// adds one has to say what an edit of it does. The longest prefix counts.
+const std::map<std::string, Class> kClasses = {
+    {"spec.source", Class::kInput},
+    {"spec.source.git.secretRef", Class::kRemedy},
+    {"spec.contextDir", Class::kInput},
+    {"spec.dockerfile", Class::kInput},
+    {"spec.dockerfileInline", Class::kInput},
+    {"spec.target", Class::kInput},
+    {"spec.buildArgs", Class::kInput},
+    {"spec.output", Class::kInput},
+    {"spec.output.secretRef", Class::kRemedy},
+    {"spec.imagePullSecrets", Class::kRemedy},
+    {"spec.registries", Class::kRemedy},
+    {"spec.workspace", Class::kRemedy},
+    {"spec.execution", Class::kRemedy},
+    {"spec.timeout", Class::kRemedy},
+    {"spec.retention", Class::kRest},
+    {"spec.onInputChange", Class::kRest},
+    {"spec.suspend", Class::kRest},
+};
+
+std::optional<Class> classOf(const std::string& path) {
+  std::optional<Class> out;
+  std::size_t longest = 0;
+  for (const auto& [prefix, kind] : kClasses) {
+    const bool below = path.starts_with(prefix) && (path.size() == prefix.size() ||
+                                                    path[prefix.size()] == '.' ||
+                                                    path[prefix.size()] == '[');
+    if (below && prefix.size() > longest) {
+      longest = prefix.size();
+      out = kind;
+    }
+  }
+  return out;
+}
+
+ImageBuildSpec mustParse(const Json& spec) {
+  Result<ImageBuildSpec> out = parseSpec(JsonReader(spec, "spec"));
+  EXPECT_TRUE(out) << out.error().message;
+  return out ? std::move(*out) : ImageBuildSpec();
+}
+
+TEST(Crd, EveryFieldIsAnInputARemedyOrNeither) {
+  std::map<std::string, Json> leaves;
+  collectLeaves(schemaOf("spec"), "spec", leaves);
+  EXPECT_GT(leaves.size(), 50U);
+  for (const auto& [path, schema] : leaves) {
+    const std::optional<Class> kind = classOf(path);
+    ASSERT_TRUE(kind) << path << " is in no class";
+    const auto without = std::find_if(
+        std::begin(kAlternatives), std::end(kAlternatives), [&, &leaf = path](const auto& set) {
+          return std::none_of(set.begin(), set.end(), [&](const std::string& left) {
+            return leaf == left || leaf.starts_with(left + ".");
+          });
+        });
+    ASSERT_NE(without, std::end(kAlternatives)) << path;
+    Json full = fullValue(schemaOf("spec"), *without, "spec");
+    if (path == "spec.registries[].tls") {
+      full["registries"][0].erase("trustedCA");  // goes with Verify only
+    }
+    Json edited = full;
+    edited[pointerTo(path)] = otherValue(schema, path);
+    ASSERT_NE(edited, full) << path;
+    const ImageBuildSpec before = mustParse(full);
+    const ImageBuildSpec after = mustParse(edited);
+    EXPECT_EQ(inputHash(before, "") != inputHash(after, ""), kind == Class::kInput) << path;
+    EXPECT_EQ(remediesHash(before) != remediesHash(after), kind == Class::kRemedy) << path;
   }
 }
 
@@ -104,7 +225,7 @@ TEST(Crd, EveryFieldOfStatusIsReadAndWrittenBack) {
   // Values that have a form.
   const std::string time = "2026-11-23T08:00:01Z";
   for (Json* part : {&full["run"], &full["run"]["prepare"], &full["run"]["publish"],
-                     &full["stages"][0], &full["lastSuccessful"]}) {
+                     &full["stages"][0], &full["lastSuccessful"], &full["history"][0]}) {
     for (const char* key :
          {"startTime", "admittedTime", "completionTime", "failingSince", "retryAt"}) {
       if (part->contains(key)) {

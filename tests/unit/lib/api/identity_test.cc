@@ -71,6 +71,14 @@ TEST(InputHash, IsWhatItWasInEveryVersion) {
             "sha256:167104508a5bb983ae21758415a0160b1d7c1b79c9dfe47f06676746a46ebfd3");
 }
 
+TEST(RemediesHash, IsWhatItWasInEveryVersion) {
+  // A change here starts a run of every failed build in every cluster at the next upgrade.
+  const Json spec = {{"source", {{"git", {{"url", "https://git.example/a.git"}}}}},
+                     {"output", {{"image", "registry.example/a:1"}}}};
+  EXPECT_EQ(remediesHash(parsed(spec)),
+            "sha256:7eda405f6d73a27fb7d7430bcae59cd15ec2d51d0206c8cd004460973ea58a99");
+}
+
 TEST(InputHash, CoversTheRebuildToken) {
   const ImageBuildSpec spec = parsed(fullSpec());
   EXPECT_NE(inputHash(spec, ""), inputHash(spec, "7"));

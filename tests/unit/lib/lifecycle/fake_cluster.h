@@ -18,6 +18,7 @@
 #include "lib/base/seal.h"
 #include "lib/lifecycle/lifecycle.h"
 #include "lib/plan/contract.h"
+#include "tests/unit/lib/lifecycle/status_oracles.h"
 
 namespace stagewright::lifecycle::testing {
 
@@ -27,42 +28,6 @@ inline constexpr std::string_view kDigest =
 inline Json smallSpec() {
   return {{"source", {{"git", {{"url", "https://git.example/shop.git"}}}}},
           {"output", {{"image", "registry.example/shop:1"}}}};
-}
-
-/// The contract of kstatus and `kubectl wait`, item 29 of the controllers' checklist.
-inline void expectKstatus(const api::ImageBuildStatus& status, std::int64_t generation) {
-  const api::ConditionSet& set = status.conditions;
-  const api::Condition* ready = set.find("Ready");
-  ASSERT_NE(ready, nullptr);
-  EXPECT_FALSE(set.isTrue("Reconciling") && set.isTrue("Stalled"));
-  EXPECT_LE(status.observedGeneration, generation);
-  for (const char* type : {"Reconciling", "Stalled"}) {
-    EXPECT_TRUE(set.find(type) == nullptr || set.isTrue(type))
-        << type << " is there only when true";
-  }
-  if (ready->status == api::Truth::kTrue) {
-    EXPECT_EQ(set.find("Reconciling"), nullptr);
-    EXPECT_EQ(set.find("Stalled"), nullptr);
-    EXPECT_TRUE(set.isTrue("Finished"));
-    EXPECT_EQ(status.observedGeneration, generation) << "never ready when behind";
-  }
-  if (ready->status == api::Truth::kFalse) {
-    EXPECT_TRUE(set.isTrue("Stalled"));
-    EXPECT_TRUE(set.isTrue("Finished"));
-  }
-  const api::Condition* succeeded = set.find("Succeeded");
-  ASSERT_NE(succeeded, nullptr);
-  EXPECT_EQ(succeeded->status, ready->status);
-  EXPECT_EQ(succeeded->reason, ready->reason);
-  ASSERT_NE(set.find("Finished"), nullptr);
-  for (const api::Condition& condition : set.all()) {
-    EXPECT_FALSE(condition.reason.empty()) << condition.type;
-    EXPECT_LE(condition.observedGeneration, generation) << condition.type;
-  }
-  for (const char* type : {"Ready", "Succeeded", "Finished", "Reconciling", "Stalled"}) {
-    const api::Condition* condition = set.find(type);
-    EXPECT_TRUE(condition == nullptr || condition->observedGeneration == generation) << type;
-  }
 }
 
 class FakeCluster {
@@ -166,6 +131,7 @@ class FakeCluster {
     const Json next = api::toJson(decision.status);
     expectKstatus(decision.status, object_["metadata"]["generation"].get<std::int64_t>());
     expectRoundTrip(next);
+    expectWithinSchema(next);
     if (next != object_["status"]) {
       if (writes-- <= 0) {
         return decision;

@@ -195,6 +195,156 @@ TEST(PlanBuild, EditInFlightCancelsAndRebuilds) {
   EXPECT_THAT(cluster.claims, SizeIs(1));
 }
 
+Json finishFirst() {
+  Json spec = testing::smallSpec();
+  spec["onInputChange"] = "FinishFirst";
+  return spec;
+}
+
+/// From created stages to the image.
+void finish(FakeCluster& cluster) {
+  cluster.run("publish");
+  cluster.run("0");
+  cluster.settle();
+  cluster.exit("0", 0);
+  cluster.say(cluster.pod("publish"), cluster.imageFrame());
+  cluster.settle();
+}
+
+TEST(OnInputChange, FinishFirstEndsTheRunAsItWasBegunAndThenBeginsTheNext) {
+  FakeCluster cluster(finishFirst());
+  cluster.settle();
+  const std::string old = cluster.runId();
+  cluster.edit({{"output", {{"image", "registry.example/other:2"}}}});
+  cluster.settle();
+  EXPECT_EQ(cluster.runId(), old);
+  EXPECT_EQ(cluster.ready().status, Truth::kUnknown);
+  EXPECT_THAT(cluster.ready().message, HasSubstr("the next run waits for its end"));
+  EXPECT_EQ(cluster.status().observedGeneration, 2);
+  cluster.run("prepare");
+  cluster.say(cluster.pod("prepare"), cluster.planFrame({{}}));
+  cluster.settle();
+  const std::string body = cluster.bodies.at(cluster.name("publish")).dump();
+  EXPECT_THAT(body, HasSubstr("registry.example/shop"));
+  EXPECT_THAT(body, ::testing::Not(HasSubstr("registry.example/other")));
+  finish(cluster);
+  EXPECT_NE(cluster.runId(), old) << "in the same step";
+  EXPECT_EQ(cluster.ready().status, Truth::kUnknown);
+  EXPECT_EQ(cluster.status().run->trigger, "SpecChanged");
+  EXPECT_EQ(cluster.status().lastSuccessful->runID, old);
+  ASSERT_THAT(cluster.status().history, SizeIs(1));
+  EXPECT_EQ(cluster.status().history[0].result, "Succeeded");
+  EXPECT_EQ(cluster.status().output, "registry.example/other:2");
+}
+
+TEST(OnInputChange, FinishFirstHoldsARebuildToo) {
+  FakeCluster cluster(finishFirst());
+  cluster.toStages({{}});
+  const std::string old = cluster.runId();
+  cluster.annotate(api::kRebuildAnnotation, "1");
+  cluster.settle();
+  EXPECT_EQ(cluster.runId(), old);
+  finish(cluster);
+  EXPECT_EQ(cluster.status().run->trigger, "RebuildRequested");
+  EXPECT_EQ(cluster.status().run->sequence, 2);
+}
+
+TEST(OnInputChange, FinishFirstAndSuspendEndsTheRunAndHoldsTheNext) {
+  FakeCluster cluster(finishFirst());
+  cluster.toStages({{}});
+  const std::string old = cluster.runId();
+  cluster.edit({{"target", "other"}, {"suspend", true}});
+  finish(cluster);
+  EXPECT_EQ(cluster.runId(), old);
+  EXPECT_EQ(cluster.status().phase, "Suspended");
+  EXPECT_EQ(cluster.status().lastSuccessful->runID, old);
+  EXPECT_TRUE(cluster.status().run->spec.empty()) << "is not needed any more";
+}
+
+TEST(OnInputChange, SetTogetherWithTheEditItCancels) {
+  FakeCluster cluster;
+  cluster.toStages({{}});
+  const std::string old = cluster.runId();
+  cluster.edit({{"target", "other"}, {"onInputChange", "FinishFirst"}});
+  cluster.settle();
+  EXPECT_NE(cluster.runId(), old) << "the spec that it was begun with is gone";
+  ASSERT_THAT(cluster.status().history, SizeIs(1));
+  EXPECT_EQ(cluster.status().history[0].result, "Cancelled");
+  cluster.edit({{"target", "third"}, {"onInputChange", "CancelAndRebuild"}});
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->sequence, 3) << "taking it back counts at once";
+}
+
+TEST(OnInputChange, ASpecThatAStrangerWroteIntoStatusIsNotUsed) {
+  FakeCluster cluster(finishFirst());
+  cluster.toStages({{}});
+  const std::string old = cluster.runId();
+  Json status = cluster.statusJson();
+  status["run"]["spec"] = R"({"dockerfileInline": "FROM x", "output": {"image": "evil.example/x"}})";
+  cluster.setStatus(status);
+  cluster.edit({{"target", "other"}});
+  cluster.settle();
+  EXPECT_NE(cluster.runId(), old);
+}
+
+TEST(History, IsBoundedAndTheNewestComesFirst) {
+  Json spec = testing::smallSpec();
+  spec["retention"]["history"] = 2;
+  FakeCluster cluster(spec);
+  std::vector<std::string> runs;
+  for (int i = 0; i < 4; ++i) {
+    cluster.annotate(api::kRebuildAnnotation, std::to_string(i));
+    cluster.toStages({{}});
+    runs.insert(runs.begin(), cluster.runId());
+    if (i == 2) {
+      cluster.failWith("0", 10, "StageFailed", "no");
+      cluster.settle();
+    } else {
+      finish(cluster);
+    }
+  }
+  const std::vector<api::PastRun> history = cluster.status().history;
+  ASSERT_THAT(history, SizeIs(2));
+  EXPECT_EQ(history[0].runID, runs[0]);
+  EXPECT_EQ(history[0].result, "Succeeded");
+  EXPECT_EQ(history[0].digest, testing::kDigest);
+  EXPECT_EQ(history[0].trigger, "RebuildRequested");
+  EXPECT_EQ(history[1].runID, runs[1]);
+  EXPECT_EQ(history[1].reason, "StageFailed");
+  EXPECT_TRUE(history[1].startTime && history[1].completionTime);
+  cluster.edit({{"retention", {{"history", 0}}}});
+  cluster.settle();
+  EXPECT_THAT(cluster.status().history, IsEmpty());
+  EXPECT_EQ(cluster.runId(), runs[0]) << "no input";
+}
+
+TEST(Upgrade, OfTheOperatorOrOfADefaultStartsNoRun) {
+  for (const bool good : {true, false}) {
+    FakeCluster cluster;
+    if (good) {
+      cluster.toSuccess({{}});
+    } else {
+      cluster.toStages({{}});
+      cluster.failWith("0", 10, "StageFailed", "no");
+      cluster.settle();
+    }
+    const Json before = cluster.statusJson();
+    cluster.settings.pods.builderImage = "registry.example/builder:newer";
+    cluster.settings.pods.emptyImage = "registry.example/empty:newer";
+    cluster.settings.pods.pullPolicy = "Always";
+    cluster.settings.pods.workspaceSize = "99Gi";
+    cluster.settings.pods.storageClassName = "other";
+    cluster.settings.pods.stageResources.limits["memory"] = "1Gi";
+    cluster.settings.timeout = std::chrono::minutes(1);
+    cluster.settings.infrastructureRetries = 0;
+    cluster.addNode("w2", false);
+    const Decision decision = cluster.reconcile();
+    EXPECT_EQ(cluster.statusJson(), before);
+    EXPECT_THAT(decision.actions, IsEmpty());
+    EXPECT_THAT(decision.events, IsEmpty());
+  }
+}
+
 TEST(PlanBuild, NewPublishWaitsForThatOfTheOldRun) {
   FakeCluster cluster;
   cluster.keepTerminating = true;
@@ -240,6 +390,18 @@ TEST(PlanBuild, RemedyRestartsOnlyAFailedRun) {
   failed.settle();
   EXPECT_EQ(failed.status().run->sequence, 2);
   EXPECT_EQ(failed.status().run->trigger, "RemedyChanged");
+}
+
+TEST(PlanBuild, RemedyEditedInFlightCountsWhenTheRunFails) {
+  FakeCluster cluster;
+  cluster.toStages({{}});
+  cluster.edit({{"execution", {{"resources", {{"limits", {{"memory", "4Gi"}}}}}}}});
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->sequence, 1);
+  cluster.failWith("0", 12, "StageOOMKilled", "killed");
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->sequence, 2) << "nobody would wake us for it later";
+  EXPECT_EQ(cluster.status().run->trigger, "RemedyChanged");
 }
 
 TEST(PlanBuild, CancelStopsTheNamedRunOnly) {

@@ -43,6 +43,7 @@ class Simulation {
       } else {
         cluster_.pass(std::chrono::seconds(1 + pick(6)));
         removeTerminated();
+        edit();
       }
     }
     ASSERT_TRUE(isFinished()) << cluster_.statusJson().dump(1);
@@ -56,6 +57,7 @@ class Simulation {
     Json spec = testing::smallSpec();
     spec["workspace"]["accessMode"] = seed % 3 == 0 ? "ReadWriteMany" : "ReadWriteOnce";
     spec["execution"]["start"] = seed % 5 == 0 ? "WhenReady" : "Auto";
+    spec["onInputChange"] = seed % 2 == 0 ? "FinishFirst" : "CancelAndRebuild";
     spec["retention"]["pods"] = seed % 4 == 0 ? "Never" : seed % 4 == 1 ? "Always" : "OnFailure";
     return spec;
   }
@@ -72,7 +74,8 @@ class Simulation {
     if (!undisturbed_ && chance(15) && old_) {
       dirty_ = true;  // what has happened since then will arrive
       const Decision decision = planBuild(old_->first, old_->second, cluster_.now);
-      if (api::toJson(old_->first.status) != cluster_.statusJson()) {
+      if (api::toJson(old_->first.status) != cluster_.statusJson() ||
+          old_->first.metadata.generation != cluster_.build().metadata.generation) {
         return;
       }
       apply(decision);
@@ -119,6 +122,14 @@ class Simulation {
     }
     for (const auto& [part, count] : active) {
       ASSERT_LE(count, 1) << part;
+    }
+  }
+
+  /// A user who cannot leave it alone.
+  void edit() {
+    if (edits_ < 3 && chance(2)) {
+      cluster_.edit({{"target", "edit" + std::to_string(++edits_)}});
+      dirty_ = true;
     }
   }
 
@@ -252,6 +263,7 @@ class Simulation {
   bool undisturbed_ = false;
   std::optional<TimePoint> timer_;
   std::set<std::string> done_;
+  int edits_ = 0;
 };
 
 TEST(Simulation, AlwaysEndsAndCreatesEachAttemptOnce) {

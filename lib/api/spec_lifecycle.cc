@@ -1,0 +1,50 @@
+// What happens around runs: when one gives way to the next, and what is kept.
+#include "lib/api/json_fields.h"
+#include "lib/api/spec_keys.h"
+#include "lib/api/spec_parts.h"
+
+namespace stagewright::api {
+
+namespace {
+constexpr std::array<std::string_view, 3> kPodWords = {"OnFailure", "Always", "Never"};
+constexpr std::array<std::string_view, 2> kChangeWords = {"CancelAndRebuild", "FinishFirst"};
+
+/// Absent and 0 are different things to say.
+Result<std::optional<int>> optionalCount(const JsonReader& reader, std::string_view key, int most) {
+  if (!reader.has(key)) {
+    return std::optional<int>();
+  }
+  TRY(const std::int64_t number, reader.integer(key));
+  if (number < 0 || number > most) {
+    return reader.error(std::string(key) + ": must lie between 0 and " + std::to_string(most));
+  }
+  return std::optional<int>(static_cast<int>(number));
+}
+}  // namespace
+
+Result<Retention> parseRetention(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec.retention"));
+  Retention out;
+  TRY(out.pods, optionalEnum<PodRetention>(reader, "pods", kPodWords));
+  TRY(out.history, optionalCount(reader, "history", static_cast<int>(kMaxHistory)));
+  return out;
+}
+
+Result<std::optional<OnInputChange>> parseOnInputChange(const JsonReader& spec) {
+  return optionalEnum<OnInputChange>(spec, "onInputChange", kChangeWords);
+}
+
+Json toJson(const Retention& retention) {
+  Json out = Json::object();
+  putEnum(out, "pods", retention.pods, kPodWords);
+  if (retention.history) {
+    out["history"] = *retention.history;
+  }
+  return out;
+}
+
+void putOnInputChange(Json& spec, const std::optional<OnInputChange>& value) {
+  putEnum(spec, "onInputChange", value, kChangeWords);
+}
+
+}  // namespace stagewright::api
