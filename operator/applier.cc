@@ -131,6 +131,8 @@ std::optional<Outcome> Applier::act(const Target& target, const lifecycle::Actio
       return remove(target, action, kube::kPods, CachedKind::kPod, stop);
     case Kind::kDeleteClaim:
       return remove(target, action, kube::kClaims, CachedKind::kClaim, stop);
+    case Kind::kDeleteBuild:
+      return remove(target, action, kube::kImageBuilds, CachedKind::kBuild, stop);
   }
   return std::nullopt;
 }
@@ -191,7 +193,8 @@ std::optional<Outcome> Applier::remove(const Target& target, const lifecycle::Ac
                                        const kube::Resource& resource, CachedKind kind,
                                        std::stop_token stop) {
   const kube::ApiResult<Json> removed =
-      client_.remove(resource, target.ns, action.name, {.uid = action.uid}, stop);
+      client_.remove(resource, target.ns, action.name,
+                     {.uid = action.uid, .resourceVersion = action.resourceVersion}, stop);
   if (removed) {
     log::info(
         "deleted",
@@ -200,6 +203,10 @@ std::optional<Outcome> Applier::remove(const Target& target, const lifecycle::Ac
     return std::nullopt;
   }
   const Code code = removed.error().code;
+  if (code == Code::kConflict && !action.resourceVersion.empty()) {
+    return Outcome::again(removed.error().message);  // it was edited; whether its time is over is
+                                                     // to be asked again
+  }
   if (code == Code::kNotFound || code == Code::kConflict) {
     return std::nullopt;  // gone, or another object by now
   }

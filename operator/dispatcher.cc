@@ -30,7 +30,7 @@ std::string textAt(const Json& object, const char* key) {
 bool differsForUsers(const Json& before, const Json& after) {
   const Json& a = at(before, "metadata");
   const Json& b = at(after, "metadata");
-  for (const char* key : {"uid", "generation", "annotations", "deletionTimestamp"}) {
+  for (const char* key : {"uid", "generation", "annotations", "labels", "deletionTimestamp"}) {
     if (at(a, key) != at(b, key)) {
       return true;
     }

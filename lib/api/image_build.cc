@@ -1,5 +1,6 @@
 #include "lib/api/image_build.h"
 
+#include "lib/api/gitops.h"
 #include "lib/api/json_fields.h"
 #include "lib/api/spec_keys.h"
 #include "lib/api/spec_parts.h"
@@ -7,18 +8,6 @@
 namespace stagewright::api {
 
 namespace {
-Result<std::optional<Millis>> parseTimeout(const JsonReader& spec) {
-  TRY(const std::optional<std::string> text, spec.optionalString("timeout"));
-  if (!text) {
-    return std::optional<Millis>();
-  }
-  Result<Millis> duration = parseDuration(*text);
-  if (!duration) {
-    return spec.error("timeout: " + duration.error().message);
-  }
-  return std::optional<Millis>(*duration);
-}
-
 Status parseInputs(const JsonReader& reader, ImageBuildSpec& out) {
   TRY(const std::optional<JsonReader> source, reader.optionalObject("source"));
   if (source) {
@@ -52,7 +41,7 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
   if (execution) {
     TRY(out.execution, parseExecution(*execution));
   }
-  TRY(out.timeout, parseTimeout(reader));
+  TRY(out.timeout, optionalDuration(reader, "timeout"));
   return ok();
 }
 
@@ -89,6 +78,7 @@ Result<Metadata> parseMetadata(const JsonReader& reader) {
   TRY(out.resourceVersion, reader.string("resourceVersion", ""));
   TRY(out.generation, reader.integer("generation", 0));
   TRY(out.annotations, parseAnnotations(reader));
+  out.gitOpsOwner = findGitOpsOwner(reader.value());
   TRY(out.creationTimestamp, optionalTime(reader, "creationTimestamp"));
   TRY(out.deletionTimestamp, optionalTime(reader, "deletionTimestamp"));
   return out;
@@ -148,9 +138,7 @@ Json toJson(const ImageBuildSpec& spec) {
   putJson(out, "registries", arrayOf(spec.registries));
   putJson(out, "workspace", toJson(spec.workspace));
   putJson(out, "execution", toJson(spec.execution));
-  if (spec.timeout) {
-    out["timeout"] = formatDuration(*spec.timeout);
-  }
+  putDuration(out, "timeout", spec.timeout);
   if (spec.suspend) {
     out["suspend"] = true;
   }

@@ -140,7 +140,10 @@ enum class PodRetention { kOnFailure, kAlways, kNever };
 /// What is kept after a run.
 struct Retention {
   std::optional<PodRetention> pods;
+  std::optional<Millis> podTTL;
+  std::optional<Millis> workspace;  ///< zero: Never
   std::optional<int> history;
+  std::optional<Millis> ttlAfterFinished;
 };
 
 /// What becomes of a run whose inputs are edited.
@@ -171,6 +174,7 @@ struct Metadata {
   std::string resourceVersion;
   std::int64_t generation = 0;
   std::map<std::string, std::string> annotations;
+  std::string gitOpsOwner;  ///< see gitops.h
   std::optional<TimePoint> creationTimestamp;
   std::optional<TimePoint> deletionTimestamp;
 };

@@ -67,6 +67,25 @@ inline Result<std::optional<TimePoint>> optionalTime(const JsonReader& reader,
   return std::optional<TimePoint>(*time);
 }
 
+inline Result<std::optional<Millis>> optionalDuration(const JsonReader& reader,
+                                                      std::string_view key) {
+  TRY(const std::optional<std::string> text, reader.optionalString(key));
+  if (!text) {
+    return std::optional<Millis>();
+  }
+  Result<Millis> duration = parseDuration(*text);
+  if (!duration) {
+    return reader.error(std::string(key) + ": " + duration.error().message);
+  }
+  return std::optional<Millis>(*duration);
+}
+
+inline void putDuration(Json& object, const char* key, const std::optional<Millis>& duration) {
+  if (duration) {
+    object[key] = formatDuration(*duration);
+  }
+}
+
 template <class E, std::size_t N>
 Result<std::optional<E>> optionalEnum(const JsonReader& reader, std::string_view key,
                                       const std::array<std::string_view, N>& words) {

@@ -46,7 +46,7 @@ const std::vector<KeySet>& table() {
       {"spec.execution.stages[].resources.requests", {"cpu", "memory", "ephemeral-storage"}},
       {"spec.execution.stages[].resources.limits", {"cpu", "memory", "ephemeral-storage"}},
       {"spec.execution.tolerations[]", {"key", "operator", "value", "effect", "tolerationSeconds"}},
-      {"spec.retention", {"pods", "history"}},
+      {"spec.retention", {"pods", "podTTL", "workspace", "history", "ttlAfterFinished"}},
   };
   return kTable;
 }

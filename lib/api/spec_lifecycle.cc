@@ -9,6 +9,8 @@ namespace {
 constexpr std::array<std::string_view, 3> kPodWords = {"OnFailure", "Always", "Never"};
 constexpr std::array<std::string_view, 2> kChangeWords = {"CancelAndRebuild", "FinishFirst"};
 
+constexpr std::string_view kNever = "Never";
+
 /// Absent and 0 are different things to say.
 Result<std::optional<int>> optionalCount(const JsonReader& reader, std::string_view key, int most) {
   if (!reader.has(key)) {
@@ -20,12 +22,23 @@ Result<std::optional<int>> optionalCount(const JsonReader& reader, std::string_v
   }
   return std::optional<int>(static_cast<int>(number));
 }
+/// A duration or the word Never, which is zero.
+Result<std::optional<Millis>> optionalStay(const JsonReader& reader, std::string_view key) {
+  TRY(const std::optional<std::string> text, reader.optionalString(key));
+  if (text == kNever) {
+    return std::optional<Millis>(Millis(0));
+  }
+  return optionalDuration(reader, key);
+}
 }  // namespace
 
 Result<Retention> parseRetention(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.retention"));
   Retention out;
   TRY(out.pods, optionalEnum<PodRetention>(reader, "pods", kPodWords));
+  TRY(out.podTTL, optionalDuration(reader, "podTTL"));
+  TRY(out.workspace, optionalStay(reader, "workspace"));
+  TRY(out.ttlAfterFinished, optionalDuration(reader, "ttlAfterFinished"));
   TRY(out.history, optionalCount(reader, "history", static_cast<int>(kMaxHistory)));
   return out;
 }
@@ -37,6 +50,12 @@ Result<std::optional<OnInputChange>> parseOnInputChange(const JsonReader& spec) 
 Json toJson(const Retention& retention) {
   Json out = Json::object();
   putEnum(out, "pods", retention.pods, kPodWords);
+  putDuration(out, "podTTL", retention.podTTL);
+  putDuration(out, "workspace", retention.workspace);
+  if (retention.workspace == Millis(0)) {
+    out["workspace"] = kNever;
+  }
+  putDuration(out, "ttlAfterFinished", retention.ttlAfterFinished);
   if (retention.history) {
     out["history"] = *retention.history;
   }

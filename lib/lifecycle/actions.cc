@@ -105,12 +105,24 @@ bool isUnwantedNow(Turn& turn, const ObservedPod& pod) {
           attempt->state != AttemptState::kSucceeded);
 }
 
+/// True until then; asks for another look at that time.
+bool lasts(Turn& turn, Millis afterTheEnd) {
+  const TimePoint end = turn.run().completionTime.value_or(turn.now) + afterTheEnd;
+  if (turn.now < end) {
+    turn.wakeAt(end);
+  }
+  return turn.now < end;
+}
+
 bool keepsPods(Turn& turn) {
   const api::PodRetention retention =
       turn.build.spec.retention.pods.value_or(api::PodRetention::kOnFailure);
   const std::string& result = turn.run().result;
-  return (retention == api::PodRetention::kAlways && result != api::reason::kCancelled) ||
-         (retention == api::PodRetention::kOnFailure && result == api::reason::kFailed);
+  const bool wanted =
+      (retention == api::PodRetention::kAlways && result != api::reason::kCancelled) ||
+      (retention == api::PodRetention::kOnFailure && result == api::reason::kFailed);
+  return wanted &&
+         lasts(turn, turn.build.spec.retention.podTTL.value_or(turn.world.settings.podTTL));
 }
 
 bool isUnwanted(Turn& turn, const ObservedPod& pod) {
@@ -133,15 +145,21 @@ void deleteUnwantedPods(Turn& turn) {
   }
 }
 
-/// A kept pod without its workspace would be half a story; a workspace without pods is only in the
-/// way.
+/// A workspace without pods is only in the way, and one with them is mostly too large to be kept for
+/// long.
 void deleteUnwantedClaims(Turn& turn) {
   const bool keptPod = std::any_of(turn.world.pods.begin(), turn.world.pods.end(),
                                    [&](const ObservedPod& pod) { return !isUnwanted(turn, pod); });
-  const bool done = !turn.isActive() && !keptPod;
+  const Millis stay =
+      turn.build.spec.retention.workspace.value_or(turn.world.settings.workspaceTTL);
   for (const ObservedClaim& claim : turn.world.claims) {
     const bool own = claim.ownerUid == turn.build.metadata.uid && !claim.runId.empty();
-    if (own && !claim.deletionTimestamp && (claim.runId != turn.run().id || done)) {
+    if (!own || claim.deletionTimestamp) {
+      continue;
+    }
+    const bool wanted =
+        claim.runId == turn.run().id && (turn.isActive() || (keptPod && lasts(turn, stay)));
+    if (!wanted) {
       turn.decision.actions.push_back({Action::Kind::kDeleteClaim, claim.name, claim.uid, {}});
     }
   }

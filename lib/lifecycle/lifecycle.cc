@@ -52,6 +52,9 @@ Decision planOnce(const api::ImageBuild& build, const World& world, TimePoint no
   }
   writeStatus(turn, !free);
   planActions(turn);
+  if (free) {
+    planExpiry(turn);
+  }
   return std::move(turn.decision);
 }
 

@@ -17,11 +17,12 @@
 namespace stagewright::lifecycle {
 
 struct Action {
-  enum class Kind { kCreateClaim, kCreatePod, kDeletePod, kDeleteClaim };
+  enum class Kind { kCreateClaim, kCreatePod, kDeletePod, kDeleteClaim, kDeleteBuild };
   Kind kind = Kind::kCreatePod;
   std::string name;
-  std::string uid;   ///< deletes: the precondition
-  std::string body;  ///< creates: the object as JSON
+  std::string uid;                ///< deletes: the precondition
+  std::string body;               ///< creates: the object as JSON
+  std::string resourceVersion{};  ///< kDeleteBuild: a second precondition, so that no edit is lost
 };
 
 struct EventNote {

@@ -53,6 +53,10 @@ void planPublish(Turn& turn);
 // actions.cc
 void planActions(Turn& turn);
 
+// expiry.cc
+/// Deletes a build whose time is over. REQUIRES: no run is wanted.
+void planExpiry(Turn& turn);
+
 // status_writer.cc
 /// `held`: a run is wanted but suspend holds it.
 void writeStatus(Turn& turn, bool held);

@@ -130,6 +130,8 @@ struct Settings {
   Millis logGrace = std::chrono::seconds(30);    ///< from a container's end to giving up on its log
   int infrastructureRetries = 3;
   int history = 5;
+  Millis podTTL = std::chrono::hours(24);
+  Millis workspaceTTL{0};  ///< zero: the workspace goes with the end of a run
 };
 
 struct World {

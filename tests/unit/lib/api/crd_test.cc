@@ -56,7 +56,8 @@ TEST(Crd, HasExactlyTheFieldsThatLibApiReads) {
 }
 
 bool isDuration(std::string_view path) {
-  return path.ends_with("imeout") || path.ends_with("TTL") || path.ends_with("AfterFinished");
+  return path.ends_with("imeout") || path.ends_with("TTL") || path.ends_with("AfterFinished") ||
+         path == "spec.retention.workspace";
 }
 
 /// A value of every field that the schema has. One alternative of each one-of is left out by name.

@@ -59,6 +59,9 @@ class FakeCluster {
   void annotate(std::string_view key, const std::string& value) {
     object_["metadata"]["annotations"][std::string(key)] = value;
   }
+  void label(const std::string& key, const std::string& value) {
+    object_["metadata"]["labels"][key] = value;
+  }
   void removeAnnotation(std::string_view key) {
     object_["metadata"]["annotations"].erase(std::string(key));
   }
@@ -300,6 +303,7 @@ class FakeCluster {
   Settings settings;
   std::string claimHolder;
   int statusWrites = 0;
+  bool deleted = false;  ///< the ImageBuild itself
   TimePoint now = TimePoint(std::chrono::seconds(1'800'000'000));
 
  private:
@@ -364,6 +368,10 @@ class FakeCluster {
       }
       case Action::Kind::kDeleteClaim:
         claims.erase(action.name);
+        break;
+      case Action::Kind::kDeleteBuild:
+        EXPECT_EQ(action.uid, object_["metadata"]["uid"]);
+        deleted = true;
         break;
     }
   }
