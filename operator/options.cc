@@ -60,6 +60,10 @@ void addPodFlags(CLI::App& app, Options& o, RawOptions& raw) {
   app.add_option("--storage-class", o.pods.storageClassName,
                  "of claims whose build sets none; default: the cluster's")
       ->envname("STAGEWRIGHT_STORAGE_CLASS");
+  app.add_option("--pod-metadata-prefix", o.pods.podMetadataPrefixes,
+                 "names in spec.execution.podMetadata that begin with it are allowed; may be "
+                 "repeated; default: none")
+      ->envname("STAGEWRIGHT_POD_METADATA_PREFIX");
   app.add_option("--image-volumes", raw.imageVolumes, "inject the executor as an image volume")
       ->envname("STAGEWRIGHT_IMAGE_VOLUMES")
       ->check(CLI::IsMember({"auto", "on", "off"}))

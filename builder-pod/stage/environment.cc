@@ -75,6 +75,7 @@ Result<Environment> readEnvironment() {
   TRY(env.planDigest, required(plan::kEnvPlanDigest));
   TRY(env.options.upstream, parseUpstream(variable(plan::kEnvUpstream).value_or("{}")));
   env.userNamespaceRequired = variable(plan::kEnvUserNamespace) == "required";
+  env.options.networkNone = variable(plan::kEnvNetwork) == "none";
   if (variable(plan::kEnvTimeoutSeconds)) {
     TRY(const int seconds, number(plan::kEnvTimeoutSeconds));
     env.options.timeout = std::chrono::seconds(seconds);

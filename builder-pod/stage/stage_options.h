@@ -25,6 +25,7 @@ struct StageOptions {
   std::string key;  ///< raw; seals everything this stage says
   std::map<int, Upstream> upstream;
   std::optional<Millis> timeout;  ///< of the stage; waiting for other stages does not count
+  bool networkNone = false;       ///< every RUN as if it said --network=none
 
   std::string root = "/";                 ///< the file system that the steps change
   std::string out = "/.stagewright/out";  ///< this stage's directory

@@ -64,9 +64,9 @@ Result<StageRun::Items> StageRun::executeRun(const plan::Step& step, const plan:
   CHECK_OK(mounts.setUp(run, [this](const plan::Mount& mount) { return findMountSource(mount); }));
   HostnameWatch hostname(*tree_);
   CHECK_OK(settleBaseline());
-  const RunRequest request{run.argv,        completeEnvironment(run.env, who),
-                           run.workdir,     who,
-                           run.networkNone, mounts.binds()};
+  const bool networkNone = run.networkNone || options_.networkNone;
+  const RunRequest request{
+      run.argv, completeEnvironment(run.env, who), run.workdir, who, networkNone, mounts.binds()};
   TRY(const RunOutcome outcome,
       runner_.run(
           request, [this](std::string_view bytes) { log_.output(bytes); }, deadline(), stop_));

@@ -42,6 +42,10 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
     TRY(out.execution, parseExecution(*execution));
   }
   TRY(out.timeout, optionalDuration(reader, "timeout"));
+  TRY(const std::optional<JsonReader> retry, reader.optionalObject("retry"));
+  if (retry) {
+    TRY(out.retry, parseRetry(*retry));
+  }
   return ok();
 }
 
@@ -139,6 +143,7 @@ Json toJson(const ImageBuildSpec& spec) {
   putJson(out, "workspace", toJson(spec.workspace));
   putJson(out, "execution", toJson(spec.execution));
   putDuration(out, "timeout", spec.timeout);
+  putJson(out, "retry", toJson(spec.retry));
   if (spec.suspend) {
     out["suspend"] = true;
   }

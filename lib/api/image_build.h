@@ -119,23 +119,38 @@ struct Toleration {
 struct StageSettings {
   std::string stage;  ///< name or index in the plan
   Resources resources;
+  std::optional<Millis> timeout{};
+  std::map<std::string, std::string> nodeSelector{};  ///< over that of all pods
+};
+
+struct PodMetadata {
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
 };
 
 enum class Isolation { kAuto, kUserNamespace, kBaseline };
 enum class Start { kAuto, kEager, kWhenReady };
+enum class Network { kDefault, kNone };
 
 struct Execution {
   std::optional<Isolation> isolation;
   std::optional<Start> start;
+  std::optional<int> maxParallelStages;
+  std::optional<Network> network;  ///< of RUN
   Resources resources;  ///< of every stage
   Resources prepare;    ///< JSON: prepare.resources
   Resources publish;    ///< JSON: publish.resources
   std::vector<StageSettings> stages;
+  PodMetadata podMetadata;
   std::map<std::string, std::string> nodeSelector;
   std::vector<Toleration> tolerations;
 };
 
 enum class PodRetention { kOnFailure, kAlways, kNever };
+
+struct RetryPolicy {
+  std::optional<int> infrastructure;  ///< attempts after the first of a run, those that are charged
+};
 
 /// What is kept after a run.
 struct Retention {
@@ -162,6 +177,7 @@ struct ImageBuildSpec {
   Workspace workspace;
   Execution execution;
   std::optional<Millis> timeout;
+  RetryPolicy retry;
   bool suspend = false;
   Retention retention;
   std::optional<OnInputChange> onInputChange;

@@ -67,6 +67,26 @@ inline Result<std::optional<TimePoint>> optionalTime(const JsonReader& reader,
   return std::optional<TimePoint>(*time);
 }
 
+/// Absent and 0 are different things to say.
+inline Result<std::optional<int>> optionalCount(const JsonReader& reader, std::string_view key,
+                                                int least, int most) {
+  if (!reader.has(key)) {
+    return std::optional<int>();
+  }
+  TRY(const std::int64_t number, reader.integer(key));
+  if (number < least || number > most) {
+    return reader.error(std::string(key) + ": must lie between " + std::to_string(least) + " and " +
+                        std::to_string(most));
+  }
+  return std::optional<int>(static_cast<int>(number));
+}
+
+inline void putCount(Json& object, const char* key, const std::optional<int>& count) {
+  if (count) {
+    object[key] = *count;
+  }
+}
+
 inline Result<std::optional<Millis>> optionalDuration(const JsonReader& reader,
                                                       std::string_view key) {
   TRY(const std::optional<std::string> text, reader.optionalString(key));

@@ -10,6 +10,8 @@ constexpr std::array<std::string_view, 3> kTlsWords = {"Verify", "SkipVerify", "
 constexpr std::array<std::string_view, 2> kAccessModeWords = {"ReadWriteOnce", "ReadWriteMany"};
 constexpr std::array<std::string_view, 3> kIsolationWords = {"Auto", "UserNamespace", "Baseline"};
 constexpr std::array<std::string_view, 3> kStartWords = {"Auto", "Eager", "WhenReady"};
+constexpr std::array<std::string_view, 2> kNetworkWords = {"Default", "None"};
+constexpr int kMaxStages = 64;
 
 using Quantities = std::map<std::string, std::string>;
 
@@ -58,11 +60,25 @@ Result<Resources> parseRoleResources(const JsonReader& execution, std::string_vi
   return parseResources(*reader, path);
 }
 
+Result<std::map<std::string, std::string>> parseTextMap(const JsonReader& reader,
+                                                        std::string_view key) {
+  std::map<std::string, std::string> out;
+  TRY(const std::optional<JsonReader> map, reader.optionalObject(key));
+  if (map) {
+    for (const auto& [name, unused] : map->value().items()) {
+      TRY(out[name], map->string(name));
+    }
+  }
+  return out;
+}
+
 Result<StageSettings> parseStageSettings(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.execution.stages[]"));
   StageSettings out;
   TRY(out.stage, reader.string("stage"));
+  TRY(out.timeout, optionalDuration(reader, "timeout"));
   TRY(out.resources, parseResources(reader, "spec.execution.stages[]"));
+  TRY(out.nodeSelector, parseTextMap(reader, "nodeSelector"));
   return out;
 }
 
@@ -79,18 +95,6 @@ Result<Toleration> parseToleration(const JsonReader& reader) {
   return out;
 }
 
-Result<std::map<std::string, std::string>> parseTextMap(const JsonReader& reader,
-                                                        std::string_view key) {
-  std::map<std::string, std::string> out;
-  TRY(const std::optional<JsonReader> map, reader.optionalObject(key));
-  if (map) {
-    for (const auto& [name, unused] : map->value().items()) {
-      TRY(out[name], map->string(name));
-    }
-  }
-  return out;
-}
-
 Result<std::optional<ConfigMapKey>> parseTrustedCA(const JsonReader& registry) {
   TRY(const std::optional<JsonReader> reader, registry.optionalObject("trustedCA"));
   if (!reader) {
@@ -103,6 +107,14 @@ Result<std::optional<ConfigMapKey>> parseTrustedCA(const JsonReader& registry) {
   TRY(out.name, ref.string("name"));
   TRY(out.key, ref.string("key"));
   return std::optional<ConfigMapKey>(std::move(out));
+}
+
+Result<PodMetadata> parsePodMetadata(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec.execution.podMetadata"));
+  PodMetadata out;
+  TRY(out.labels, parseTextMap(reader, "labels"));
+  TRY(out.annotations, parseTextMap(reader, "annotations"));
+  return out;
 }
 
 Json roleJson(const Resources& resources) {
@@ -145,10 +157,16 @@ Result<Execution> parseExecution(const JsonReader& reader) {
   Execution out;
   TRY(out.isolation, optionalEnum<Isolation>(reader, "isolation", kIsolationWords));
   TRY(out.start, optionalEnum<Start>(reader, "start", kStartWords));
+  TRY(out.maxParallelStages, optionalCount(reader, "maxParallelStages", 1, kMaxStages));
+  TRY(out.network, optionalEnum<Network>(reader, "network", kNetworkWords));
   TRY(out.resources, parseResources(reader, "spec.execution"));
   TRY(out.prepare, parseRoleResources(reader, "prepare"));
   TRY(out.publish, parseRoleResources(reader, "publish"));
   TRY(out.stages, listOf<StageSettings>(reader, "stages", parseStageSettings));
+  TRY(const std::optional<JsonReader> metadata, reader.optionalObject("podMetadata"));
+  if (metadata) {
+    TRY(out.podMetadata, parsePodMetadata(*metadata));
+  }
   TRY(out.nodeSelector, parseTextMap(reader, "nodeSelector"));
   TRY(out.tolerations, listOf<Toleration>(reader, "tolerations", parseToleration));
   return out;
@@ -173,6 +191,21 @@ Json toJson(const Toleration& toleration) {
   return out;
 }
 
+Json toJson(const StageSettings& stage) {
+  Json out = {{"stage", stage.stage}};
+  putDuration(out, "timeout", stage.timeout);
+  putJson(out, "resources", toJson(stage.resources));
+  putJson(out, "nodeSelector", stage.nodeSelector);
+  return out;
+}
+
+Json toJson(const PodMetadata& metadata) {
+  Json out = Json::object();
+  putJson(out, "labels", metadata.labels);
+  putJson(out, "annotations", metadata.annotations);
+  return out;
+}
+
 Json toJson(const Registry& registry) {
   Json out = {{"host", registry.host}};
   putEnum(out, "tls", registry.tls, kTlsWords);
@@ -193,19 +226,16 @@ Json toJson(const Workspace& workspace) {
 }
 
 Json toJson(const Execution& execution) {
-  Json stages = Json::array();
-  for (const StageSettings& stage : execution.stages) {
-    Json item = {{"stage", stage.stage}};
-    putJson(item, "resources", toJson(stage.resources));
-    stages.push_back(std::move(item));
-  }
   Json out = Json::object();
   putEnum(out, "isolation", execution.isolation, kIsolationWords);
   putEnum(out, "start", execution.start, kStartWords);
+  putCount(out, "maxParallelStages", execution.maxParallelStages);
+  putEnum(out, "network", execution.network, kNetworkWords);
   putJson(out, "resources", toJson(execution.resources));
   putJson(out, "prepare", roleJson(execution.prepare));
   putJson(out, "publish", roleJson(execution.publish));
-  putJson(out, "stages", std::move(stages));
+  putJson(out, "stages", arrayOf(execution.stages));
+  putJson(out, "podMetadata", toJson(execution.podMetadata));
   putJson(out, "nodeSelector", execution.nodeSelector);
   putJson(out, "tolerations", arrayOf(execution.tolerations));
   return out;

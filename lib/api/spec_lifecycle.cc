@@ -10,18 +10,8 @@ constexpr std::array<std::string_view, 3> kPodWords = {"OnFailure", "Always", "N
 constexpr std::array<std::string_view, 2> kChangeWords = {"CancelAndRebuild", "FinishFirst"};
 
 constexpr std::string_view kNever = "Never";
+constexpr int kMaxRetries = 7;
 
-/// Absent and 0 are different things to say.
-Result<std::optional<int>> optionalCount(const JsonReader& reader, std::string_view key, int most) {
-  if (!reader.has(key)) {
-    return std::optional<int>();
-  }
-  TRY(const std::int64_t number, reader.integer(key));
-  if (number < 0 || number > most) {
-    return reader.error(std::string(key) + ": must lie between 0 and " + std::to_string(most));
-  }
-  return std::optional<int>(static_cast<int>(number));
-}
 /// A duration or the word Never, which is zero.
 Result<std::optional<Millis>> optionalStay(const JsonReader& reader, std::string_view key) {
   TRY(const std::optional<std::string> text, reader.optionalString(key));
@@ -39,7 +29,20 @@ Result<Retention> parseRetention(const JsonReader& reader) {
   TRY(out.podTTL, optionalDuration(reader, "podTTL"));
   TRY(out.workspace, optionalStay(reader, "workspace"));
   TRY(out.ttlAfterFinished, optionalDuration(reader, "ttlAfterFinished"));
-  TRY(out.history, optionalCount(reader, "history", static_cast<int>(kMaxHistory)));
+  TRY(out.history, optionalCount(reader, "history", 0, static_cast<int>(kMaxHistory)));
+  return out;
+}
+
+Result<RetryPolicy> parseRetry(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec.retry"));
+  RetryPolicy out;
+  TRY(out.infrastructure, optionalCount(reader, "infrastructure", 0, kMaxRetries));
+  return out;
+}
+
+Json toJson(const RetryPolicy& retry) {
+  Json out = Json::object();
+  putCount(out, "infrastructure", retry.infrastructure);
   return out;
 }
 
@@ -56,9 +59,7 @@ Json toJson(const Retention& retention) {
     out["workspace"] = kNever;
   }
   putDuration(out, "ttlAfterFinished", retention.ttlAfterFinished);
-  if (retention.history) {
-    out["history"] = *retention.history;
-  }
+  putCount(out, "history", retention.history);
   return out;
 }
 

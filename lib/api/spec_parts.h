@@ -18,6 +18,8 @@ Json toJson(const Output& output);
 Json toJson(const NameValue& pair);
 
 // spec_lifecycle.cc
+Result<RetryPolicy> parseRetry(const JsonReader& reader);
+Json toJson(const RetryPolicy& retry);
 Result<Retention> parseRetention(const JsonReader& reader);
 Result<std::optional<OnInputChange>> parseOnInputChange(const JsonReader& spec);
 Json toJson(const Retention& retention);
@@ -29,6 +31,8 @@ Result<Workspace> parseWorkspace(const JsonReader& reader);
 Result<Execution> parseExecution(const JsonReader& reader);
 Json toJson(const Registry& registry);
 Json toJson(const Workspace& workspace);
+Json toJson(const StageSettings& stage);
+Json toJson(const PodMetadata& metadata);
 Json toJson(const Execution& execution);
 
 }  // namespace stagewright::api

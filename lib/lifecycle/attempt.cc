@@ -248,10 +248,19 @@ std::optional<Outcome> Attempt::lookAtTermination() {
 }
 
 std::optional<Outcome> Attempt::lookAtPull() {
+  const Settings& settings = turn_.world.settings;
+  // Only another configuration helps against some causes; a registry that is away comes back.
+  const PullCause cause = pullCause(*pod_);
+  const bool lasting = cause == PullCause::kLasting ||
+                       (cause == PullCause::kUntold && status_.reason == reason::kNodeCannotPull);
   const bool ofStage = role_ == pods::kRoleStage;
-  const TimePoint since = ofStage ? note(reason::kNodeCannotPull, nodeCannotPull(*pod_))
-                                  : note(reason::kImagePullBackOff, builderPullTrouble(*pod_));
-  const Millis grace = turn_.world.settings.pullGrace * (ofStage ? 1 : 3);
+  const TimePoint since =
+      !ofStage  ? note(reason::kImagePullBackOff, builderPullTrouble(*pod_))
+      : lasting ? note(reason::kNodeCannotPull, nodeCannotPull(*pod_))
+                : note(reason::kImagePullBackOff, registryTrouble(*pod_));
+  const Millis grace = !lasting  ? settings.startGrace
+                       : ofStage ? settings.pullGrace
+                                 : settings.pullGrace * 3;
   if (turn_.now - since >= grace) {
     return outcome(status_.reason, status_.message);
   }
@@ -293,14 +302,40 @@ std::optional<Outcome> Attempt::lookAtPending() {
   const TimePoint end = pod_->startTime.value_or(pod_->creationTimestamp.value_or(turn_.now)) +
                         turn_.world.settings.startGrace;
   if (turn_.now < end) {
+    noteMounting(end);
     turn_.wakeAt(end);
     return std::nullopt;
+  }
+  if (pod_->isMounting) {
+    Outcome out = outcome(reason::kWorkspaceProvisioning,
+                          mountingMessage() + " since " +
+                              formatDuration(turn_.world.settings.startGrace));
+    out.retry = api::Retry::kCharged;  // the next attempt may find the volume detached elsewhere
+    return out;
   }
   return outcome(reason::kInternalError,
                  label_ + " did not start on node " + pod_->node + " within " +
                      formatDuration(turn_.world.settings.startGrace) +
                      (pod_->container.message.empty() ? "; see the events of pod " + pod_->name
                                                       : ": " + pod_->container.message));
+}
+
+std::string Attempt::mountingMessage() const {
+  return "node " + pod_->node + " cannot attach or mount the volumes of " + label_ +
+         ", or give it a network; the Events of pod " + pod_->name + " say which";
+}
+
+/// Attaching takes a moment; after a minute a person should know.
+void Attempt::noteMounting(TimePoint end) {
+  if (!pod_->isMounting) {
+    return;
+  }
+  const TimePoint soon = end - turn_.world.settings.startGrace + std::chrono::minutes(1);
+  if (turn_.now >= soon) {
+    turn_.wait(reason::kWorkspaceProvisioning, mountingMessage());
+  } else {
+    turn_.wakeAt(soon);
+  }
 }
 
 bool Attempt::awaitsLog() {
@@ -362,8 +397,10 @@ void Attempt::endWith(Outcome out) {
   status_.message = api::cleanText(out.message, kMaxMessage);
 
   const std::optional<api::ReasonInfo> info = api::findReason(out.reason);
-  const api::Retry retry = info ? info->retry : api::Retry::kCharged;
+  const api::Retry retry = out.retry ? *out.retry : info ? info->retry : api::Retry::kCharged;
   const Settings& settings = turn_.world.settings;
+  const int budget =
+      turn_.build.spec.retry.infrastructure.value_or(settings.infrastructureRetries);
   const bool roomLeft = status_.attempt < (role_ == pods::kRoleStage ? pods::kMaxAttempts : 100);
   int& charged = turn_.run().infrastructureRetries;
   if (retry == api::Retry::kForGrace && roomLeft &&
@@ -373,7 +410,7 @@ void Attempt::endWith(Outcome out) {
                       [&](const api::PastAttempt& past) { return past.reason == out.reason; });
     retryAfter(std::min<Millis>(backoff(static_cast<int>(same)), std::chrono::seconds(30)));
   } else if (retry == api::Retry::kCharged && roomLeft &&
-             charged < settings.infrastructureRetries) {
+             charged < budget) {
     retryAfter(backoff(++charged));
   } else if (retry == api::Retry::kFree && roomLeft) {
     retryAfter(std::chrono::seconds(1));

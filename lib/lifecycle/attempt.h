@@ -49,6 +49,8 @@ class Attempt {
   std::optional<Outcome> lookAtPending();
   std::optional<Outcome> lookAtTermination();
   std::optional<Outcome> lookAtPull();
+  std::string mountingMessage() const;
+  void noteMounting(TimePoint end);
   void becomeRunning();
   void noteWordsOfRunning();
   /// Forgets why it did not get on, except what is tried again for a grace: that lasts until it is

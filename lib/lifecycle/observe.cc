@@ -114,6 +114,8 @@ void readConditions(const Json& status, ObservedPod& out) {
     if (type == "DisruptionTarget" && value == "True") {
       out.disruptionTarget = true;
       out.disruptionReason = textAt(condition, "reason");
+    } else if (type == "PodReadyToStartContainers" && value == "False") {
+      out.isMounting = true;
     } else if (type == "PodScheduled" && value == "False" &&
                textAt(condition, "reason") == "Unschedulable") {
       out.unschedulable = textAt(condition, "message");

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "lib/api/reasons.h"
 #include "lib/lifecycle/world.h"
 #include "lib/plan/report.h"
 
@@ -21,6 +22,7 @@ struct Outcome {
   std::string logTail;
   std::string pod;
   std::string container;
+  std::optional<api::Retry> retry{};  ///< instead of what the table says about the reason
 };
 
 Outcome outcomeOf(std::string_view reason, std::string message);

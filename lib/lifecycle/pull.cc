@@ -51,6 +51,25 @@ bool isPullTrouble(std::string_view waitingReason) {
   return std::find(kReasons.begin(), kReasons.end(), waitingReason) != kReasons.end();
 }
 
+PullCause pullCause(const ObservedPod& pod) {
+  const std::string& why = pod.container.reason;
+  if (why == "InvalidImageName" || why == "ErrImageNeverPull" || why == "SignatureValidationFailed") {
+    return PullCause::kLasting;
+  }
+  const std::string cause = causeOf(pod.container.message);
+  if (cause.empty() || cause.starts_with("Back-off")) {
+    return PullCause::kUntold;
+  }
+  static constexpr std::array<std::string_view, 12> kPassing = {
+      "timeout",   "deadline exceeded", "refused",           "reset by peer",
+      "no route",  "no such host",      "server misbehaving", "unreachable",
+      "EOF",       "too many requests", "Too Many Requests", "toomanyrequests"};
+  const auto says = [&](std::string_view mark) { return contains(cause, mark); };
+  const bool serverError = contains(cause, "unexpected status") && contains(cause, ": 5");
+  return serverError || std::any_of(kPassing.begin(), kPassing.end(), says) ? PullCause::kPassing
+                                                                          : PullCause::kLasting;
+}
+
 bool isVolumeTrouble(std::string_view message) {
   return contains(message, "persistentvolumeclaim") || contains(message, "PersistentVolumeClaim") ||
          contains(message, "persistent volume") || contains(message, "volume node affinity");
@@ -69,6 +88,11 @@ std::string nodeCannotPull(const ObservedPod& pod) {
   return "node " + pod.node + " cannot pull " + image + " (" +
          (cause.empty() ? pod.container.reason : cause) + ") although prepare could; " +
          adviceFor(image, cause);
+}
+
+std::string registryTrouble(const ObservedPod& pod) {
+  return "node " + pod.node + " cannot pull " + pod.container.image + " (" +
+         causeOf(pod.container.message) + "); it tries again";
 }
 
 std::string builderPullTrouble(const ObservedPod& pod) {

@@ -8,6 +8,13 @@
 
 namespace stagewright::lifecycle {
 
+enum class PullCause {
+  kLasting,  ///< credentials, certificates, an image that is not there
+  kPassing,  ///< the registry is away, slow or busy
+  kUntold,
+};
+/// REQUIRES: isPullTrouble(its reason).
+PullCause pullCause(const ObservedPod& pod);
 bool isPullTrouble(std::string_view waitingReason);
 /// A scheduler's sentence that is about the claim, not about nodes.
 bool isVolumeTrouble(std::string_view message);
@@ -16,6 +23,7 @@ bool isMountTrouble(const ObservedContainer& container);
 
 /// Node, image, the kubelet's cause, and what to configure.
 std::string nodeCannotPull(const ObservedPod& pod);
+std::string registryTrouble(const ObservedPod& pod);
 std::string builderPullTrouble(const ObservedPod& pod);
 
 }  // namespace stagewright::lifecycle

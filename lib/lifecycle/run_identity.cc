@@ -87,6 +87,10 @@ void checkSpec(Turn& turn) {
     turn.fail(outcomeOf(reason::kInvalidSpec, size.error().message));
     return;
   }
+  if (const Status metadata = pods::checkPodMetadata(spec, turn.world.settings.pods); !metadata) {
+    turn.fail(outcomeOf(reason::kPolicyViolation, metadata.error().message));
+    return;
+  }
   const bool git = spec.source && spec.source->git;
   const auto target = pods::resolveOutput(spec.output, git ? kAnyRevision : std::string_view());
   if (!target) {

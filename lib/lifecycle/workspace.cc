@@ -160,6 +160,11 @@ bool settleWorkspace(Turn& turn) {
   } else if (!settleNamedClaim(turn, named)) {
     return false;
   }
+  const auto common = pods::commonNodeSelector(turn.build.spec);
+  if (!common && turn.run().accessMode == "ReadWriteOnce") {
+    turn.fail(outcomeOf(reason::kInvalidSpec, common.error().message));
+    return false;
+  }
   chooseStart(turn);
   return chooseIsolation(turn);
 }

@@ -50,6 +50,7 @@ inline constexpr std::string_view kEnvPlanDigest = "STAGEWRIGHT_PLAN_DIGEST";  /
 inline constexpr std::string_view kEnvPrepareAttempt = "STAGEWRIGHT_PREPARE_ATTEMPT";  ///< publish
 inline constexpr std::string_view kEnvUserNamespace = "STAGEWRIGHT_USER_NAMESPACE";    ///< stage: "required" or absent
 inline constexpr std::string_view kEnvTimeoutSeconds = "STAGEWRIGHT_TIMEOUT_SECONDS";  ///< stage; absent: none
+inline constexpr std::string_view kEnvNetwork = "STAGEWRIGHT_NETWORK";  ///< stage: "none" cuts every RUN off; or absent
 inline constexpr std::string_view kEnvRequest = "STAGEWRIGHT_REQUEST";     ///< prepare: BuildRequest, publish: PublishRequest
 
 inline constexpr std::string_view kTerminationLog = "/dev/termination-log";

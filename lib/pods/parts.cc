@@ -46,18 +46,29 @@ Json nodeAffinity(const std::string& node) {
   return out;
 }
 
-/// The plan is for linux/amd64, whatever nodes the cluster has.
-Json nodeSelector(const api::Execution& execution) {
+/// The plan is for linux/amd64, whatever nodes the cluster has. Where all pods share the node that
+/// prepare gets, that one must suit the stages.
+Json nodeSelector(const RunContext& run, const PodIdentity& identity) {
+  const api::ImageBuildSpec& wanted = run.build.spec;
+  std::map<std::string, std::string> labels = wanted.execution.nodeSelector;
+  if (identity.role == kRolePrepare && runOf(run).accessMode != "ReadWriteMany") {
+    labels = commonNodeSelector(wanted).value_or(labels);  // a contradiction has ended the run
+  } else if (identity.role == kRoleStage) {
+    for (const auto& [key, value] :
+         stageSettings(wanted, identity.stageName, identity.stage).nodeSelector) {
+      labels[key] = value;
+    }
+  }
   Json out = {{"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", "amd64"}};
-  for (const auto& [key, value] : execution.nodeSelector) {
+  for (const auto& [key, value] : labels) {
     out[key] = value;
   }
   return out;
 }
 
-void putPlacement(Json& spec, const RunContext& run) {
+void putPlacement(Json& spec, const RunContext& run, const PodIdentity& identity) {
   const api::ImageBuildSpec& wanted = run.build.spec;
-  spec["nodeSelector"] = nodeSelector(wanted.execution);
+  spec["nodeSelector"] = nodeSelector(run, identity);
   for (const api::Toleration& toleration : wanted.execution.tolerations) {
     spec["tolerations"].push_back(api::toJson(toleration));
   }
@@ -116,9 +127,19 @@ Json podFrame(const RunContext& run, const PodIdentity& identity) {
       podName(run.build.metadata.name, runOf(run).id, partOf(identity), identity.attempt);
   Json pod = {
       {"apiVersion", "v1"}, {"kind", "Pod"}, {"metadata", objectMeta(run, name, &identity)}};
+  // What is not allowed has ended the run before; ours win.
+  const api::PodMetadata& wanted = run.build.spec.execution.podMetadata;
+  Json& labels = pod["metadata"]["labels"];
+  for (const auto& [key, value] : wanted.labels) {
+    labels.emplace(key, value);
+  }
   // Moving a build pod to another node to save one costs a run.
-  pod["metadata"]["annotations"] = {{"cluster-autoscaler.kubernetes.io/safe-to-evict", "false"},
-                                    {"karpenter.sh/do-not-disrupt", "true"}};
+  Json& annotations = pod["metadata"]["annotations"];
+  annotations = {{"cluster-autoscaler.kubernetes.io/safe-to-evict", "false"},
+                 {"karpenter.sh/do-not-disrupt", "true"}};
+  for (const auto& [key, value] : wanted.annotations) {
+    annotations.emplace(key, value);
+  }
   Json& spec = pod["spec"];
   spec = {{"restartPolicy", "Never"},
           {"automountServiceAccountToken", false},
@@ -130,7 +151,7 @@ Json podFrame(const RunContext& run, const PodIdentity& identity) {
   if (runOf(run).isolation == "UserNamespace") {
     spec["hostUsers"] = false;
   }
-  putPlacement(spec, run);
+  putPlacement(spec, run, identity);
   return pod;
 }
 

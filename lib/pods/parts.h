@@ -14,6 +14,7 @@ struct PodIdentity {
   std::string_view role;
   int stage = -1;  ///< role stage only
   int attempt = 1;
+  std::string_view stageName{};
 };
 
 /// Collects volumes and their mounts, so that the two never disagree.

@@ -116,6 +116,14 @@ Json stageEnv(const RunContext& run, const api::StageStatus& stage, std::string_
   if (runOf(run).isolation == "UserNamespace") {
     addEnv(env, plan::kEnvUserNamespace, "required");
   }
+  const api::ImageBuildSpec& spec = run.build.spec;
+  if (const auto timeout = stageSettings(spec, stage.name, stage.index).timeout) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*timeout);
+    addEnv(env, plan::kEnvTimeoutSeconds, std::to_string(seconds.count()));
+  }
+  if (spec.execution.network == api::Network::kNone) {
+    addEnv(env, plan::kEnvNetwork, "none");
+  }
   return env;
 }
 }  // namespace
@@ -165,7 +173,7 @@ Json makePreparePod(const RunContext& run, int attempt, std::string_view runKey)
 }
 
 Json makeStagePod(const RunContext& run, const api::StageStatus& stage, std::string_view runKey) {
-  Json pod = podFrame(run, {kRoleStage, stage.index, stage.attempt});
+  Json pod = podFrame(run, {kRoleStage, stage.index, stage.attempt, stage.name});
   const bool scratch = stage.image.empty();
   Json container = {
       {"name", kRoleStage},

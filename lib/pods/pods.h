@@ -31,6 +31,9 @@ struct PodSettings {
   api::Resources publishResources;
   std::string workspaceSize = "10Gi";
   std::string storageClassName;  ///< empty: the cluster's default class
+  /// execution.podMetadata may use names that begin with one of these; none by default, because
+  /// labels select network policies and annotations inject containers.
+  std::vector<std::string> podMetadataPrefixes;
 };
 
 /// What is fixed for all pods of one run. Borrows `build` and `settings`.
@@ -70,6 +73,16 @@ Result<OutputTarget> resolveOutput(const api::Output& output, std::string_view r
 /// all, over the operator's. An own limit below an inherited request lowers the request.
 api::Resources stageResources(const api::ImageBuildSpec& spec, const PodSettings& settings,
                               std::string_view name, int index);
+
+/// The settings of one stage (by name or index) laid over each other; `stage` is left empty.
+api::StageSettings stageSettings(const api::ImageBuildSpec& spec, std::string_view name, int index);
+
+/// The labels of a node that suits all pods at once. kInvalid naming the key if there can be none.
+Result<std::map<std::string, std::string>> commonNodeSelector(const api::ImageBuildSpec& spec);
+
+/// kDenied naming the first label or annotation of execution.podMetadata that `settings` do not
+/// allow.
+Status checkPodMetadata(const api::ImageBuildSpec& spec, const PodSettings& settings);
 
 /// Names in execution.stages that no stage has: an error the user wants to hear.
 std::vector<std::string> unknownStages(const api::ImageBuildSpec& spec,

@@ -31,9 +31,6 @@ void raiseTo(api::Resources& resources, const Quantities& least) {
   }
 }
 
-bool names(const api::StageSettings& settings, std::string_view name, int index) {
-  return settings.stage == name || settings.stage == std::to_string(index);
-}
 }  // namespace
 
 api::Resources mergeResources(const api::Resources& under, const api::Resources& over) {
@@ -58,13 +55,8 @@ api::Resources mergeResources(const api::Resources& under, const api::Resources&
 
 api::Resources stageResources(const api::ImageBuildSpec& spec, const PodSettings& settings,
                               std::string_view name, int index) {
-  api::Resources out = mergeResources(settings.stageResources, spec.execution.resources);
-  for (const api::StageSettings& own : spec.execution.stages) {
-    if (names(own, name, index)) {
-      out = mergeResources(out, own.resources);
-    }
-  }
-  return out;
+  const api::Resources all = mergeResources(settings.stageResources, spec.execution.resources);
+  return mergeResources(all, stageSettings(spec, name, index).resources);
 }
 
 api::Resources prepareResources(const api::ImageBuildSpec& spec, const PodSettings& settings) {
@@ -79,19 +71,6 @@ api::Resources prepareResources(const api::ImageBuildSpec& spec, const PodSettin
 
 api::Resources publishResources(const api::ImageBuildSpec& spec, const PodSettings& settings) {
   return mergeResources(settings.publishResources, spec.execution.publish);
-}
-
-std::vector<std::string> unknownStages(const api::ImageBuildSpec& spec,
-                                       const std::vector<api::StageStatus>& stages) {
-  std::vector<std::string> out;
-  for (const api::StageSettings& own : spec.execution.stages) {
-    if (std::none_of(stages.begin(), stages.end(), [&](const api::StageStatus& stage) {
-          return names(own, stage.name, stage.index);
-        })) {
-      out.push_back(own.stage);
-    }
-  }
-  return out;
 }
 
 }  // namespace stagewright::pods

@@ -167,6 +167,7 @@ const std::map<std::string, Class> kClasses = {
     {"spec.workspace", Class::kRemedy},
     {"spec.execution", Class::kRemedy},
     {"spec.timeout", Class::kRemedy},
+    {"spec.retry", Class::kRemedy},
     {"spec.retention", Class::kRest},
     {"spec.onInputChange", Class::kRest},
     {"spec.suspend", Class::kRest},

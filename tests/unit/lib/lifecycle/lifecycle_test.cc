@@ -102,6 +102,42 @@ TEST(PlanBuild, WaitsForSuccessOnReadWriteMany) {
   EXPECT_TRUE(cluster.has("1"));
 }
 
+int stagePods(const FakeCluster& cluster) {
+  return static_cast<int>(
+      std::count_if(cluster.pods.begin(), cluster.pods.end(), [](const auto& entry) {
+        return entry.second.role == "stage" && !entry.second.isTerminal();
+      }));
+}
+
+TEST(MaxParallelStages, BoundsThePodsAndEndsAllTheSame) {
+  for (const int limit : {1, 2}) {
+    Json spec = testing::smallSpec();
+    spec["execution"]["maxParallelStages"] = limit;
+    FakeCluster cluster(spec);
+    cluster.toStages({{}, {0}, {}, {1, 2}});
+    cluster.run("publish");
+    for (int done = 0; done < 4; ++done) {
+      EXPECT_LE(stagePods(cluster), limit);
+      for (auto& [name, pod] : cluster.pods) {
+        if (pod.role == "stage" && !pod.isTerminal()) {
+          cluster.run(pod);
+        }
+      }
+      cluster.settle();
+      EXPECT_LE(stagePods(cluster), limit);
+      const auto next = std::find_if(cluster.pods.begin(), cluster.pods.end(), [](auto& entry) {
+        return entry.second.role == "stage" && !entry.second.isTerminal();
+      });
+      ASSERT_NE(next, cluster.pods.end());
+      cluster.exit(next->second, 0);
+      cluster.settle();
+    }
+    cluster.say(cluster.pod("publish"), cluster.imageFrame());
+    cluster.settle();
+    EXPECT_EQ(cluster.ready().status, Truth::kTrue);
+  }
+}
+
 TEST(PlanBuild, SucceedsOnTheImageFrameWithoutWaitingForTheExit) {
   FakeCluster cluster;
   cluster.toStages({{}});

@@ -547,13 +547,106 @@ TEST(NodeCannotPull, AsksForCredentialsWhenRefused) {
 TEST(NodeCannotPull, PassesWhenThePullDoes) {
   FakeCluster cluster;
   cluster.toStages({{}});
-  cluster.wait(cluster.pod("0"), "ErrImagePull", "timeout");
+  cluster.wait(cluster.pod("0"), "ErrImagePull", "not found");
   cluster.settle();
   cluster.pass(seconds(40));
   cluster.run("0");
   cluster.settle();
   EXPECT_EQ(cluster.ready().reason, "Progressing");
   EXPECT_EQ(cluster.status().stages[0].reason, "");
+}
+
+struct PullCase {
+  const char* message;
+  const char* reason;
+};
+
+TEST(Pull, ToldApartAreCausesThatPassAndThoseThatDoNot) {
+  const PullCase cases[] = {
+      {"failed to do request: Head \"https://r/v2/\": dial tcp 1.2.3.4:443: connect: connection "
+       "refused",
+       "ImagePullBackOff"},
+      {"failed to do request: Head \"https://r/v2/\": dial tcp: lookup r: no such host",
+       "ImagePullBackOff"},
+      {"unexpected status from HEAD request to https://r/v2/x: 503 Service Unavailable",
+       "ImagePullBackOff"},
+      {"unexpected status from GET request to https://r/v2/x: 429 Too Many Requests",
+       "ImagePullBackOff"},
+      {"failed to copy: httpReadSeeker: failed open: unexpected EOF", "ImagePullBackOff"},
+      {"r/x:1: not found", "NodeCannotPull"},
+      {"unexpected status from HEAD request to https://r/v2/x: 401 Unauthorized", "NodeCannotPull"},
+      {"tls: failed to verify certificate: x509: certificate signed by unknown authority",
+       "NodeCannotPull"},
+      {"http: server gave HTTP response to HTTPS client", "NodeCannotPull"}};
+  for (const PullCase& c : cases) {
+    FakeCluster cluster;
+    cluster.toStages({{}});
+    cluster.wait(cluster.pod("0"), "ErrImagePull", c.message);
+    cluster.settle();
+    EXPECT_EQ(cluster.ready().reason, c.reason) << c.message;
+    // Older kubelets then tell nothing but that they wait.
+    cluster.wait(cluster.pod("0"), "ImagePullBackOff", "Back-off pulling image \"r/x:1\"");
+    cluster.settle();
+    EXPECT_EQ(cluster.ready().reason, c.reason) << c.message;
+  }
+}
+
+TEST(ImagePullBackOff, OfABusyRegistryIsWaitedForThenChargedAndRetried) {
+  FakeCluster cluster;
+  cluster.toStages({{}});
+  cluster.wait(cluster.pod("0"), "ErrImagePull", "i/o timeout");
+  cluster.settle();
+  cluster.pass(seconds(540));
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "ImagePullBackOff") << "the kubelet tries again";
+  EXPECT_EQ(cluster.status().run->infrastructureRetries, 0);
+  cluster.pass(seconds(61));
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->infrastructureRetries, 1);
+  cluster.pass(seconds(11));
+  cluster.settle();
+  EXPECT_TRUE(cluster.has("0", 2));
+}
+
+TEST(Mounting, IsToldAfterAMinuteAndChargedAfterTen) {
+  FakeCluster cluster;
+  cluster.toStages({{}});
+  ObservedPod& pod = cluster.pod("0");
+  cluster.wait(pod, "ContainerCreating", "");
+  pod.isMounting = true;
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "Progressing");
+  EXPECT_EQ(cluster.reconcile().requeueAfter, Millis(60'000));
+  cluster.pass(seconds(60));
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "WorkspaceProvisioning");
+  EXPECT_THAT(cluster.ready().message, HasSubstr("cannot attach or mount the volumes"));
+  cluster.pass(seconds(540));
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->infrastructureRetries, 1);
+  EXPECT_EQ(cluster.ready().status, Truth::kUnknown);
+}
+
+TEST(Retry, BudgetIsTheBuildsOwn) {
+  for (const int budget : {0, 1, 5}) {
+    Json spec = testing::smallSpec();
+    spec["retry"]["infrastructure"] = budget;
+    FakeCluster cluster(spec);
+    cluster.settle();
+    int attempts = 0;
+    while (cluster.ready().status == Truth::kUnknown && attempts < 20) {
+      ++attempts;
+      cluster.run("prepare", attempts);
+      cluster.settle();
+      cluster.failWith("prepare", 30, "RegistryUnavailable", "503", attempts);
+      cluster.settle();
+      cluster.pass(seconds(61));
+      cluster.settle();
+    }
+    EXPECT_EQ(attempts, budget + 1);
+    EXPECT_EQ(cluster.ready().reason, "InfrastructureRetriesExhausted");
+    EXPECT_THAT(cluster.ready().message, HasSubstr("503"));
+  }
 }
 
 TEST(ImagePullBackOff, OfTheBuilderIsChargedAndRetried) {
@@ -951,6 +1044,30 @@ TEST(InvalidSpec, IsToldWithoutAPodWherePossible) {
   FakeCluster large(spec);
   large.settle();
   EXPECT_EQ(large.ready().reason, "InvalidSpec");
+}
+
+TEST(InvalidSpec, StagesThatContradictEachOtherOnOneNode) {
+  Json spec = testing::smallSpec();
+  spec["execution"]["stages"] = {{{"stage", "a"}, {"nodeSelector", {{"disk", "ssd"}}}},
+                                 {{"stage", "b"}, {"nodeSelector", {{"disk", "hdd"}}}}};
+  FakeCluster cluster(spec);
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "InvalidSpec");
+  EXPECT_THAT(cluster.pods, IsEmpty());
+  spec["workspace"]["accessMode"] = "ReadWriteMany";
+  FakeCluster spread(spec);
+  spread.settle();
+  EXPECT_EQ(spread.ready().status, Truth::kUnknown) << "they may run on different nodes";
+}
+
+TEST(PolicyViolation, OfPodMetadataIsToldWithoutAPod) {
+  Json spec = testing::smallSpec();
+  spec["execution"]["podMetadata"]["labels"]["app.kubernetes.io/name"] = "web";
+  FakeCluster cluster(spec);
+  cluster.settle();
+  EXPECT_EQ(cluster.ready().reason, "PolicyViolation");
+  EXPECT_EQ(cluster.status().failure->class_, "Policy");
+  EXPECT_THAT(cluster.pods, IsEmpty());
 }
 
 TEST(InvalidSpec, StageSettingsForAStageThatIsNotBuilt) {

@@ -57,6 +57,9 @@ class Simulation {
     Json spec = testing::smallSpec();
     spec["workspace"]["accessMode"] = seed % 3 == 0 ? "ReadWriteMany" : "ReadWriteOnce";
     spec["execution"]["start"] = seed % 5 == 0 ? "WhenReady" : "Auto";
+    if (seed % 3 == 1) {
+      spec["execution"]["maxParallelStages"] = 1 + seed % 3;
+    }
     spec["onInputChange"] = seed % 2 == 0 ? "FinishFirst" : "CancelAndRebuild";
     spec["retention"]["pods"] = seed % 4 == 0 ? "Never" : seed % 4 == 1 ? "Always" : "OnFailure";
     return spec;

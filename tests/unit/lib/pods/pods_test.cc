@@ -108,6 +108,52 @@ TEST(UnknownStages, NamesWhatNoStageMatches) {
   EXPECT_THAT(unknownStages(spec, {deps, test}), ElementsAre("tset"));
 }
 
+TEST(StageSettings, AreFoundByNameAndByIndex) {
+  api::ImageBuildSpec spec;
+  spec.execution.stages = {{"deps", {}, Millis(1000), {{"disk", "ssd"}}},
+                           {"1", {}, Millis(2000), {{"zone", "a"}}}};
+  EXPECT_EQ(stageSettings(spec, "deps", 0).timeout, Millis(1000));
+  EXPECT_EQ(stageSettings(spec, "other", 1).timeout, Millis(2000));
+  EXPECT_FALSE(stageSettings(spec, "third", 2).timeout);
+  const api::StageSettings both = stageSettings(spec, "deps", 1);
+  EXPECT_EQ(both.nodeSelector.size(), 2U);
+}
+
+TEST(CommonNodeSelector, IsThatOfAllStagesUnlessTheyContradictEachOther) {
+  api::ImageBuildSpec spec;
+  spec.execution.nodeSelector = {{"pool", "builds"}};
+  spec.execution.stages = {{"a", {}, {}, {{"disk", "ssd"}}}, {"b", {}, {}, {{"zone", "z1"}}}};
+  EXPECT_EQ(*commonNodeSelector(spec), (std::map<std::string, std::string>{
+                                           {"pool", "builds"}, {"disk", "ssd"}, {"zone", "z1"}}));
+  spec.execution.stages[1].nodeSelector["disk"] = "hdd";
+  EXPECT_EQ(commonNodeSelector(spec).error().message,
+            "spec.execution.stages: stage \"b\" asks for disk=hdd, but another part of execution "
+            "for ssd; on a ReadWriteOnce workspace all pods share one node");
+}
+
+TEST(CheckPodMetadata, AllowsWhatTheAdministratorAllows) {
+  api::ImageBuildSpec spec;
+  PodSettings settings;
+  EXPECT_TRUE(checkPodMetadata(spec, settings));
+  spec.execution.podMetadata.labels = {{"cost.example/team", "a"}};
+  EXPECT_EQ(checkPodMetadata(spec, settings).error().message,
+            "spec.execution.podMetadata.labels: \"cost.example/team\" is not allowed; the "
+            "operator's --pod-metadata-prefix allows none");
+  settings.podMetadataPrefixes = {"cost.example/", "sidecar.istio.io/inject"};
+  EXPECT_TRUE(checkPodMetadata(spec, settings));
+  spec.execution.podMetadata.annotations = {{"sidecar.istio.io/inject", "false"}};
+  EXPECT_TRUE(checkPodMetadata(spec, settings));
+  spec.execution.podMetadata.annotations = {{"sidecar.istio.io/userVolume", "x"}};
+  EXPECT_THAT(checkPodMetadata(spec, settings).error().message,
+              HasSubstr("allows cost.example/, sidecar.istio.io/inject"));
+  spec.execution.podMetadata.annotations.clear();
+  settings.podMetadataPrefixes = {""};
+  for (const char* name : {"build.stagewright.dev/run", "app"}) {
+    spec.execution.podMetadata.labels = {{name, "x"}};
+    EXPECT_FALSE(checkPodMetadata(spec, settings)) << name;
+  }
+}
+
 TEST(ResolveOutput, SplitsImagesAndFillsInRevisions) {
   api::Output image;
   image.image = "registry.example:5000/team/app";
