@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/api/clean_text.h"
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"
@@ -57,9 +58,5 @@ class ConditionSet {
 };
 
 std::string_view truthName(Truth truth);  ///< "True", "False", "Unknown"
-
-/// Text from outside for conditions, events and status: control characters except \n become spaces,
-/// invalid UTF-8 is replaced, cut at `limit` bytes on a character boundary with "…".
-std::string cleanText(std::string_view text, std::size_t limit);
 
 }  // namespace stagewright::api

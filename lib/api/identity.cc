@@ -8,6 +8,8 @@
 namespace stagewright::api {
 
 namespace {
+constexpr std::size_t kMaxToken = 1024;
+
 void sortByKey(Json& object, const char* list, const char* key) {
   const auto it = object.find(list);
   if (it != object.end()) {
@@ -53,9 +55,11 @@ std::string hashOf(const Json& value) { return "sha256:" + sha256Hex(dumpJson(va
 
 std::string rebuildToken(const ImageBuild& build) {
   const auto it = build.metadata.annotations.find(std::string(kRebuildAnnotation));
-  return it != build.metadata.annotations.end() && !it->second.empty()
-             ? it->second
-             : build.status.lastHandledRebuild;
+  if (it == build.metadata.annotations.end() || it->second.empty()) {
+    return build.status.lastHandledRebuild;
+  }
+  // An annotation may be longer than what status can hold.
+  return it->second.size() <= kMaxToken ? it->second : "sha256:" + sha256Hex(it->second);
 }
 
 std::string inputHash(const ImageBuildSpec& spec, std::string_view token) {

@@ -26,6 +26,16 @@ bool keepsTrying(std::string_view why) {
   return info && info->retry == api::Retry::kForGrace;
 }
 
+/// The words of a stage in one line, with the place in the Dockerfile: what a step prints must not
+/// pass for lines of ours.
+std::string placed(const Outcome& out) {
+  const std::string words = api::cleanLine(out.message, kMaxMessage);
+  return out.line == 0 || out.instruction.empty()
+             ? words
+             : "stage " + quoted(out.stage, 128) + ", line " + std::to_string(out.line) + ", " +
+                   api::cleanLine(out.instruction, 160) + ": " + words;
+}
+
 /// 10, 20, 40, 60 s.
 Millis backoff(int failures) {
   const int doublings = std::clamp(failures - 1, 0, 3);
@@ -383,6 +393,7 @@ bool Attempt::isDue() {
 void Attempt::endWith(Outcome out) {
   if (role_ == pods::kRoleStage) {
     out.stage = turn_.status().stages[static_cast<std::size_t>(stage_)].name;
+    out.message = placed(out);
     turn_.event(true, "StageFailed", label_ + ": " + out.reason + ": " + out.message);
   }
   status_.attempts.push_back(

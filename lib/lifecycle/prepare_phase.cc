@@ -12,10 +12,12 @@ namespace {
 namespace reason = api::reason;
 using api::AttemptState;
 
+constexpr std::size_t kMaxWarnings = 32;
+
 api::StageStatus stageOf(const plan::StageSummary& summary) {
   api::StageStatus out;
   out.index = summary.index;
-  out.name = api::cleanText(summary.name, 256);
+  out.name = api::cleanLine(summary.name, 256);
   out.steps = summary.steps;
   out.line = summary.line;
   out.image = summary.image;
@@ -39,12 +41,17 @@ void takeOver(Turn& turn, const plan::PlanSummary& plan, const ObservedPod& pod)
   for (const plan::StageSummary& stage : plan.stages) {
     turn.status().stages.push_back(stageOf(stage));
     if (!stage.baseDigest.empty()) {
-      run.baseImages.push_back({stage.index, stage.baseName, stage.baseDigest});
+      run.baseImages.push_back({stage.index, api::cleanLine(stage.baseName, 512),
+                                stage.baseDigest});
     }
   }
   for (const plan::Warning& warning : plan.warnings) {
-    turn.status().warnings.push_back(
-        {warning.rule, warning.line, api::cleanText(warning.message, 1000), warning.url});
+    if (turn.status().warnings.size() == kMaxWarnings) {
+      break;
+    }
+    turn.status().warnings.push_back({api::cleanLine(warning.rule, 128), warning.line,
+                                      api::cleanText(warning.message, 1000),
+                                      api::cleanLine(warning.url, 512)});
   }
 }
 

@@ -93,6 +93,15 @@ std::string progressMessage(Turn& turn) {
   return progressOf(turn) + " stages are done" + (running.empty() ? "" : "; running: " + running);
 }
 
+/// A step has more to say than fits here.
+Finding failureFinding(const api::FailureStatus& failure) {
+  const bool more = !failure.instruction.empty() && !failure.logCommand.empty();
+  return {Truth::kFalse, failure.reason,
+          failure.message + (more ? "; its last lines are in status.failure.logTail, all of them: " +
+                                        failure.logCommand
+                                  : std::string())};
+}
+
 Finding readyFinding(Turn& turn) {
   const api::ImageBuildStatus& status = turn.status();
   const std::string& result = turn.run().result;
@@ -104,7 +113,7 @@ Finding readyFinding(Turn& turn) {
     return {Truth::kFalse, result, "run " + turn.run().id + " was cancelled"};
   }
   if (!result.empty()) {
-    return status.failure ? Finding{Truth::kFalse, status.failure->reason, status.failure->message}
+    return status.failure ? failureFinding(*status.failure)
                           : Finding{Truth::kFalse, std::string(reason::kInternalError), {}};
   }
   if (turn.waiting()) {

@@ -17,12 +17,12 @@ api::FailureStatus failureOf(const Outcome& outcome, const api::ImageBuild& buil
   api::FailureStatus out;
   out.class_ = api::className(info ? info->failureClass : api::FailureClass::kPlatform);
   out.reason = outcome.reason;
-  out.stage = api::cleanText(outcome.stage, 256);
-  out.instruction = api::cleanText(outcome.instruction, 512);
+  out.stage = api::cleanLine(outcome.stage, 256);
+  out.instruction = api::cleanLine(outcome.instruction, 512);
   out.line = outcome.line;
   out.exitCode = outcome.exitCode;
   out.message = api::cleanText(outcome.message, kMaxFailureText);
-  out.logTail = api::cleanText(outcome.logTail, kMaxFailureText);
+  out.logTail = api::cleanTail(outcome.logTail, kMaxFailureText);
   out.pod = outcome.pod;
   out.container = outcome.pod.empty() ? std::string() : outcome.container;
   if (!outcome.pod.empty()) {
@@ -98,7 +98,7 @@ std::string Turn::runKey() {
 }
 
 void Turn::event(bool warning, std::string_view why, std::string note) {
-  decision.events.push_back({warning, std::string(why), api::cleanText(note, kMaxNote)});
+  decision.events.push_back({warning, std::string(why), api::cleanLine(note, kMaxNote)});
 }
 
 void Turn::wakeAt(TimePoint time) {

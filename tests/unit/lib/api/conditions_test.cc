@@ -41,36 +41,6 @@ TEST(ConditionSet, IsSortedAndRoundTrips) {
   EXPECT_EQ(set.find("Stalled"), nullptr);
 }
 
-TEST(CleanText, RemovesWhatMovesACursor) {
-  EXPECT_EQ(cleanText("a\x1b[31mb\r\tc\nd\x7f", 100), "a [31mb  c\nd ");
-  EXPECT_EQ(cleanText("\xC2\x9B"
-                      "31m",
-                      100),
-            " 31m")
-      << "C1 as UTF-8";
-  EXPECT_EQ(cleanText("\xff\xc0\xaf", 100), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
-  EXPECT_EQ(cleanText("grün 漢 😀", 100), "grün 漢 😀");
-  EXPECT_EQ(cleanText("\xed\xa0\x80", 100), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD")
-      << "a surrogate";
-}
-
-TEST(CleanText, CutsOnACharacter) {
-  EXPECT_EQ(cleanText("abcdef", 6), "abcdef");
-  EXPECT_EQ(cleanText("abcdefg", 6), "abc…");
-  EXPECT_EQ(cleanText("ü"
-                      "ü"
-                      "ü"
-                      "ü",
-                      7),
-            "ü"
-            "ü"
-            "…");
-  EXPECT_EQ(cleanText("abc", 2), "");
-  for (std::size_t limit = 0; limit < 40; ++limit) {
-    EXPECT_LE(cleanText("漢字漢字漢字漢字漢字\xff\xff", limit).size(), limit);
-  }
-}
-
 TEST(Reasons, AreUniqueAndClassified) {
   std::set<std::string_view> names;
   for (const ReasonInfo& info : allReasons()) {

@@ -91,6 +91,8 @@ TEST(RebuildToken, OutlivesItsAnnotation) {
   EXPECT_EQ(rebuildToken(build), "6");
   build.metadata.annotations[std::string(kRebuildAnnotation)] = "7";
   EXPECT_EQ(rebuildToken(build), "7");
+  build.metadata.annotations[std::string(kRebuildAnnotation)] = std::string(100'000, 'x');
+  EXPECT_EQ(rebuildToken(build).size(), 71U) << "status could not hold it";
 }
 
 TEST(MakeRunId, IsShortStableAndFitsNames) {
