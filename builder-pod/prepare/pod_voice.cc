@@ -14,14 +14,19 @@ namespace stagewright::prepare {
 
 namespace {
 constexpr std::string_view kRole = "prepare";
+constexpr std::size_t kMaxTold = 1024 * 1024;
 constexpr std::size_t kMaxFrameBytes = 128 * 1024;
 }  // namespace
 
 std::string PodVoice::key() const { return attemptKey(identity_.runKey, kRole, identity_.attempt); }
 
 void PodVoice::tell(std::string_view line) {
+  const std::string text = printable(line) + "\n";
+  if (told_.size() + text.size() <= kMaxTold) {
+    told_ += text;
+  }
   // People lose a line if standard output is gone; the build does not depend on it.
-  static_cast<void>(writeAll(out_, printable(line) + "\n", "standard output"));
+  static_cast<void>(writeAll(out_, text, "standard output"));
 }
 
 Status PodVoice::sendFrame(std::string_view type, Json frame) {

@@ -23,6 +23,8 @@ class PodVoice {
 
   /// One line; control characters are replaced.
   void tell(std::string_view line);
+  /// All lines so far, at most 1 MiB of them.
+  const std::string& told() const { return told_; }
   /// `type` and `seq` are added. kInvalid if the frame would be larger than the operator reads (128
   /// KiB).
   Status sendFrame(std::string_view type, Json frame);
@@ -35,6 +37,7 @@ class PodVoice {
   int out_;
   Identity identity_;
   int sequence_ = 0;
+  std::string told_;
 };
 
 }  // namespace stagewright::prepare

@@ -13,6 +13,7 @@
 #include "builder-pod/prepare/preparation.h"
 #include "builder-pod/prepare/prepare.h"
 #include "builder-pod/prepare/words.h"
+#include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
 #include "lib/http/curl_transport.h"
@@ -85,6 +86,11 @@ Outcome<void> runPod(const PodVoice::Identity& identity, PodVoice& voice) {
   const Outcome<void> outcome = prepareAndSend(job, voice);
   if (outcome) {
     voice.tell("prepared in " + seconds(watch.elapsed()));
+    const std::string path = job.workspace + "/" + plan::preparePath(job.runId, job.attempt) + "/" +
+                             std::string(plan::kLogFile);
+    if (const Status kept = saveFileAtomically(path, voice.told()); !kept) {
+      log::warn("log not kept", {{"error", kept.error().message}});
+    }
   }
   if (const Status removed = removeSource(job); !removed) {
     log::warn("source not removed", {{"error", removed.error().message}});

@@ -4,10 +4,12 @@
 #include <charconv>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "builder-pod/publish/frames.h"
 #include "builder-pod/publish/publication.h"
 #include "builder-pod/publish/publish.h"
+#include "builder-pod/publish/saved_logs.h"
 #include "builder-pod/publish/secrets.h"
 #include "builder-pod/publish/stop_signal.h"
 #include "lib/base/file.h"
@@ -21,6 +23,7 @@ namespace stagewright::publish {
 namespace {
 
 constexpr std::string_view kRole = "publish";
+constexpr Millis kLogPatience{20'000};  // the pod is given thirty seconds to end
 
 Result<std::string> readEnv(std::string_view name) {
   const char* value = std::getenv(std::string(name).c_str());
@@ -81,7 +84,8 @@ Status loadCredentials(PublishJob& job) {
   return ok();
 }
 
-PublishResult publish(const Identity& identity, FrameWriter& frames, std::stop_token stop) {
+/// What the request asks for, with the credentials for it.
+std::variant<PublishJob, Refusal> loadJob(const Identity& identity) {
   Result<PublishJob> job = readJob(identity);
   if (!job) {
     return makeRefusal(Phase::kVolume, std::move(job).error().during("read request"));
@@ -89,13 +93,26 @@ PublishResult publish(const Identity& identity, FrameWriter& frames, std::stop_t
   if (Status loaded = loadCredentials(*job); !loaded) {
     return makeRefusal(Phase::kCredentials, loaded.error());
   }
-  const std::unique_ptr<http::Transport> transport = http::makeCurlTransport();
-  SystemClock clock;
-  return runPublication(
-      *job, *transport, clock, [&](const Json& frame) { frames.write(frame); }, std::move(stop));
+  return std::move(*job);
+}
+
+/// What is known to the world must not depend on it: a registry that takes no logs costs a warning,
+/// and some seconds at most.
+void saveLogs(const PublishJob& job, http::Transport& transport, Clock& clock) {
+  std::stop_source late;
+  const std::jthread timer([&](std::stop_token done) {
+    if (clock.sleepFor(kLogPatience, done)) {
+      late.request_stop();
+    }
+  });
+  if (const Status saved = pushLogs(job, transport, clock, late.get_token()); !saved) {
+    log::warn("the logs of this run are not saved", {{"error", saved.error().message}});
+  }
 }
 
 int report(const Refusal& refusal, const Identity& identity, FrameWriter& frames) {
+  log::error("publish failed",
+             {{"reason", refusal.failure.reason}, {"error", refusal.failure.message}});
   Json frame = plan::toJson(refusal.failure);
   frame["type"] = "failure";
   frames.write(frame);
@@ -109,6 +126,16 @@ int report(const Refusal& refusal, const Identity& identity, FrameWriter& frames
   return static_cast<int>(refusal.exit);
 }
 
+int tell(const PublishResult& result, const Identity& identity, FrameWriter& frames) {
+  if (const auto* refusal = std::get_if<Refusal>(&result)) {
+    return report(*refusal, identity, frames);
+  }
+  Json frame = plan::toJson(std::get<plan::ImageReport>(result));
+  frame["type"] = "image";
+  frames.write(frame);
+  return static_cast<int>(plan::Exit::kSuccess);
+}
+
 }  // namespace
 
 int runPublishMain() {
@@ -120,16 +147,23 @@ int runPublishMain() {
     return static_cast<int>(plan::Exit::kInternal);
   }
   FrameWriter frames(STDOUT_FILENO, identity->key(), identity->scope());
-  const PublishResult result = publish(*identity, frames, signal.token());
-  if (const auto* refusal = std::get_if<Refusal>(&result)) {
-    log::error("publish failed",
-               {{"reason", refusal->failure.reason}, {"error", refusal->failure.message}});
+  const auto loaded = loadJob(*identity);
+  if (const auto* refusal = std::get_if<Refusal>(&loaded)) {
     return report(*refusal, *identity, frames);
   }
-  Json frame = plan::toJson(std::get<plan::ImageReport>(result));
-  frame["type"] = "image";
-  frames.write(frame);
-  return static_cast<int>(plan::Exit::kSuccess);
+  const PublishJob& job = std::get<PublishJob>(loaded);
+  const std::unique_ptr<http::Transport> transport = http::makeCurlTransport();
+  SystemClock clock;
+  const PublishResult result = runPublication(
+      job, *transport, clock, [&](const Json& frame) { frames.write(frame); }, signal.token());
+  const int exit = tell(result, *identity, frames);
+  // A run that a stage has failed ends publish by a signal; a refusal of ours is tried again or
+  // could not push logs either.
+  const bool succeeded = std::holds_alternative<plan::ImageReport>(result);
+  if (job.request.logs && (succeeded || signal.token().stop_requested())) {
+    saveLogs(job, *transport, clock);
+  }
+  return exit;
 }
 
 }  // namespace stagewright::publish

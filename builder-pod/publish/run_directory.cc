@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/file.h"
 #include "lib/base/seal.h"
@@ -87,6 +88,29 @@ Result<std::optional<plan::StageReport>> RunDirectory::loadStageReport(int stage
                     std::to_string(attempt) + " speaks of another");
   }
   return std::optional(std::move(report));
+}
+
+std::optional<std::string> RunDirectory::loadLog(int stage, int attempt) const {
+  const std::string directory =
+      stage >= 0 ? plan::stagePath(runId_, stage, attempt) : plan::preparePath(runId_, attempt);
+  const std::string path =
+      directory.substr(plan::runPath(runId_).size() + 1) + "/" + std::string(plan::kLogFile);
+  Result<Fd> fd = openBeneath(directory_.get(), path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  struct stat info {};
+  if (!fd || ::fstat(fd->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return std::nullopt;
+  }
+  std::string out(plan::kMaxLogBytes, '\0');
+  std::size_t size = 0;
+  while (size < out.size()) {
+    const ssize_t n = ::read(fd->get(), out.data() + size, out.size() - size);
+    if (n <= 0) {
+      break;
+    }
+    size += static_cast<std::size_t>(n);
+  }
+  out.resize(size);
+  return out;
 }
 
 Result<Fd> RunDirectory::openLayer(int stage, int attempt, const plan::LayerReport& layer) const {

@@ -26,6 +26,9 @@ class RunDirectory {
   /// no sense.
   Result<std::optional<plan::LayerReport>> loadLayerReport(int stage, int attempt, int step) const;
   Result<std::optional<plan::StageReport>> loadStageReport(int stage, int attempt) const;
+  /// What a stage attempt, or prepare (stage -1), printed: at most plan::kMaxLogBytes of it.
+  /// Nothing if there is none.
+  std::optional<std::string> loadLog(int stage, int attempt) const;
   /// A layer's tar of exactly the announced size. kConflict if it is missing or has another size.
   Result<Fd> openLayer(int stage, int attempt, const plan::LayerReport& layer) const;
 

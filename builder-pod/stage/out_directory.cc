@@ -83,6 +83,17 @@ Result<WrittenFile> OutDirectory::write(const std::string& relative,
   return written;
 }
 
+Result<Fd> OutDirectory::openGrowing(const std::string& name) {
+  CHECK_OK(layer::removeTree(out_.get(), name));
+  Fd fd(::openat(out_.get(), name.c_str(),
+                 O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!fd) {
+    return systemError("create", name, errno);
+  }
+  ::fchmod(fd.get(), 0644);
+  return fd;
+}
+
 Status OutDirectory::writeText(const std::string& relative, std::string_view text) {
   return write(relative, [&](layer::ByteSink& sink) { return sink.write(text); })
       .map([](const WrittenFile&) {});

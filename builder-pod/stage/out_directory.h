@@ -28,6 +28,8 @@ class OutDirectory {
   /// one of contract.h's paths.
   Result<WrittenFile> write(const std::string& relative,
                             const std::function<Status(layer::ByteSink&)>& fill);
+  /// A new, empty file that grows while others may read it.
+  Result<Fd> openGrowing(const std::string& name);
   Status writeText(const std::string& relative, std::string_view text);
   /// kInvalid if a step replaced one of the directories: what was written is lost to its readers
   /// then.

@@ -10,6 +10,8 @@ namespace stagewright::stage {
 namespace {
 constexpr std::size_t kMaxLine = 64 * 1024;
 constexpr std::size_t kTail = 2048;
+constexpr std::size_t kCopyHead = 2 * 1024 * 1024;
+constexpr std::size_t kCopyTail = 1024 * 1024;
 }  // namespace
 
 StageLog::StageLog(int fd, std::string key, SealScope scope)
@@ -19,6 +21,39 @@ void StageLog::write(std::string_view bytes) {
   if (!writeAll(fd_, bytes, "log")) {
     return;
   }
+}
+
+/// For people: into the log and into its copy.
+void StageLog::say(std::string_view bytes) {
+  write(bytes);
+  if (!copy_) {
+    return;
+  }
+  const std::size_t head = std::min(bytes.size(), kCopyHead - copied_);
+  if (!writeAll(copy_.get(), bytes.substr(0, head), "copy of the log")) {
+    copy_ = Fd();  // a full volume: the steps will tell
+    return;
+  }
+  copied_ += head;
+  held_ += bytes.substr(head);
+  if (held_.size() > 2 * kCopyTail) {
+    leftOut_ += held_.size() - kCopyTail;
+    held_.erase(0, held_.size() - kCopyTail);
+  }
+}
+
+void StageLog::finishCopy() {
+  if (!copy_) {
+    return;
+  }
+  const std::size_t over = held_.size() > kCopyTail ? held_.size() - kCopyTail : 0;
+  leftOut_ += over;
+  const std::string gap =
+      leftOut_ == 0 ? "" : "\n[" + std::to_string(leftOut_) + " bytes are left out here]\n";
+  // Whoever reads it later sees an end that is missing; the build does not depend on it.
+  static_cast<void>(writeAll(copy_.get(), gap + held_.substr(over), "copy of the log"));
+  held_.clear();
+  copy_ = Fd();
 }
 
 void StageLog::output(std::string_view bytes) {
@@ -39,19 +74,19 @@ void StageLog::output(std::string_view bytes) {
       column_ = 0;
     }
   }
-  write(text);
+  say(text);
 }
 
 void StageLog::endLine() {
   if (column_ > 0) {
-    write("\n");
+    say("\n");
     column_ = 0;
   }
 }
 
 void StageLog::line(std::string_view text) {
   endLine();
-  write(std::string(text) + "\n");
+  say(std::string(text) + "\n");
 }
 
 void StageLog::frame(Json json) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "lib/base/fd.h"
 #include "lib/base/json.h"
 #include "lib/base/seal.h"
 
@@ -21,6 +22,10 @@ class StageLog {
   void output(std::string_view bytes);
   /// A line of ours; an unfinished line of a step is ended first.
   void line(std::string_view text);
+  /// From now on what is for people goes to `copy` too: its first two MiB at once, its last MiB
+  /// with finishCopy(). For those who read after the pod is gone.
+  void copyTo(Fd copy) { copy_ = std::move(copy); }
+  void finishCopy();
   /// Adds "seq", seals and writes.
   void frame(Json json);
   /// The end of the current step's output, at most 2 KiB.
@@ -29,6 +34,7 @@ class StageLog {
 
  private:
   void write(std::string_view bytes);
+  void say(std::string_view bytes);
   void endLine();
 
   int fd_;
@@ -37,6 +43,10 @@ class StageLog {
   std::int64_t sequence_ = 0;
   std::size_t column_ = 0;
   std::string tail_;
+  Fd copy_;
+  std::size_t copied_ = 0;
+  std::size_t leftOut_ = 0;
+  std::string held_;  ///< the end of what was not copied yet
 };
 
 }  // namespace stagewright::stage

@@ -81,6 +81,8 @@ Status StageRun::runAll() {
 
 Status StageRun::openTree() {
   TRY(out_, OutDirectory::make(options_.out));
+  TRY(Fd copy, out_->openGrowing(std::string(plan::kLogFile)));
+  log_.copyTo(std::move(copy));
   TRY(tree_,
       layer::Tree::open(options_.root, options_.excluded, scannedVolumes(stage_.config.volumes)));
   if (plan::rootImage(plan_, options_.stage).empty()) {
@@ -317,7 +319,9 @@ StageResult StageRun::finish(const Status& status) {
     result.exit = isUsersFault(status.error(), current_ >= 0) ? exit_ : plan::Exit::kInternal;
     report_.failure = describe(status.error());
     report_.failure->reason = reasonFor(result.exit, status.error());
+    log_.line("ERROR: " + report_.failure->message);
   }
+  log_.finishCopy();  // before the report, which says that everything is there
   const std::string body = dumpJson(plan::toJson(report_));
   const std::string sealed = sealText(options_.key, options_.scope(), "report", body);
   const Status written = out_ ? out_->writeText(std::string(plan::kReportFile), sealed)
@@ -328,8 +332,6 @@ StageResult StageRun::finish(const Status& status) {
     report_.failure = plan::Failure{};
     report_.failure->reason = "InternalError";
     report_.failure->message = written.error().message;
-  }
-  if (report_.failure) {
     log_.line("ERROR: " + report_.failure->message);
   }
   result.report = std::move(report_);

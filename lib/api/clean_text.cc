@@ -49,8 +49,8 @@ char32_t codePoint(std::string_view sequence) {
 bool isControl(char32_t c) {
   const bool c0OrC1 = (c < 0x20 && c != '\n') || (c >= 0x7F && c < 0xA0);
   const bool separator = c == 0x2028 || c == 0x2029;
-  const bool direction = c == 0x061C || c == 0x200E || c == 0x200F || (c >= 0x202A && c <= 0x202E) ||
-                         (c >= 0x2066 && c <= 0x2069);
+  const bool direction = c == 0x061C || c == 0x200E || c == 0x200F ||
+                         (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
   return c0OrC1 || separator || direction;
 }
 

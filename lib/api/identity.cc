@@ -36,8 +36,8 @@ struct Parts {
 Parts split(const ImageBuildSpec& spec) {
   Parts out;
   out.inputs = toJson(spec);
-  for (const char* key : {"imagePullSecrets", "registries", "workspace", "execution", "timeout",
-                          "retry"}) {
+  for (const char* key :
+       {"imagePullSecrets", "registries", "workspace", "execution", "timeout", "retry"}) {
     move(out.inputs, out.remedies, key);
   }
   move(out.inputs["output"], out.remedies["output"], "secretRef");

@@ -137,9 +137,9 @@ struct Execution {
   std::optional<Start> start;
   std::optional<int> maxParallelStages;
   std::optional<Network> network;  ///< of RUN
-  Resources resources;  ///< of every stage
-  Resources prepare;    ///< JSON: prepare.resources
-  Resources publish;    ///< JSON: publish.resources
+  Resources resources;             ///< of every stage
+  Resources prepare;               ///< JSON: prepare.resources
+  Resources publish;               ///< JSON: publish.resources
   std::vector<StageSettings> stages;
   PodMetadata podMetadata;
   std::map<std::string, std::string> nodeSelector;
@@ -152,11 +152,14 @@ struct RetryPolicy {
   std::optional<int> infrastructure;  ///< attempts after the first of a run, those that are charged
 };
 
+enum class LogRetention { kRegistry, kNone };
+
 /// What is kept after a run.
 struct Retention {
   std::optional<PodRetention> pods;
   std::optional<Millis> podTTL;
   std::optional<Millis> workspace;  ///< zero: Never
+  std::optional<LogRetention> logs;
   std::optional<int> history;
   std::optional<Millis> ttlAfterFinished;
 };

@@ -10,8 +10,8 @@ const std::vector<KeySet>& table() {
   static const std::vector<KeySet> kTable = {
       {"spec",
        {"source", "contextDir", "dockerfile", "dockerfileInline", "target", "buildArgs", "output",
-        "imagePullSecrets", "registries", "workspace", "execution", "timeout", "retry",
-        "suspend", "retention", "onInputChange"}},
+        "imagePullSecrets", "registries", "workspace", "execution", "timeout", "retry", "suspend",
+        "retention", "onInputChange"}},
       {"spec.source", {"git", "configMap"}},
       {"spec.source.git", {"url", "ref", "secretRef"}},
       {"spec.source.git.ref", {"branch", "tag", "commit"}},
@@ -48,7 +48,7 @@ const std::vector<KeySet>& table() {
       {"spec.execution.stages[].resources.limits", {"cpu", "memory", "ephemeral-storage"}},
       {"spec.execution.tolerations[]", {"key", "operator", "value", "effect", "tolerationSeconds"}},
       {"spec.retry", {"infrastructure"}},
-      {"spec.retention", {"pods", "podTTL", "workspace", "history", "ttlAfterFinished"}},
+      {"spec.retention", {"pods", "podTTL", "workspace", "logs", "history", "ttlAfterFinished"}},
   };
   return kTable;
 }

@@ -7,6 +7,7 @@ namespace stagewright::api {
 
 namespace {
 constexpr std::array<std::string_view, 3> kPodWords = {"OnFailure", "Always", "Never"};
+constexpr std::array<std::string_view, 2> kLogWords = {"Registry", "None"};
 constexpr std::array<std::string_view, 2> kChangeWords = {"CancelAndRebuild", "FinishFirst"};
 
 constexpr std::string_view kNever = "Never";
@@ -28,6 +29,7 @@ Result<Retention> parseRetention(const JsonReader& reader) {
   TRY(out.pods, optionalEnum<PodRetention>(reader, "pods", kPodWords));
   TRY(out.podTTL, optionalDuration(reader, "podTTL"));
   TRY(out.workspace, optionalStay(reader, "workspace"));
+  TRY(out.logs, optionalEnum<LogRetention>(reader, "logs", kLogWords));
   TRY(out.ttlAfterFinished, optionalDuration(reader, "ttlAfterFinished"));
   TRY(out.history, optionalCount(reader, "history", 0, static_cast<int>(kMaxHistory)));
   return out;
@@ -58,6 +60,7 @@ Json toJson(const Retention& retention) {
   if (retention.workspace == Millis(0)) {
     out["workspace"] = kNever;
   }
+  putEnum(out, "logs", retention.logs, kLogWords);
   putDuration(out, "ttlAfterFinished", retention.ttlAfterFinished);
   putCount(out, "history", retention.history);
   return out;

@@ -145,8 +145,8 @@ void deleteUnwantedPods(Turn& turn) {
   }
 }
 
-/// A workspace without pods is only in the way, and one with them is mostly too large to be kept for
-/// long.
+/// A workspace without pods is only in the way, and one with them is mostly too large to be kept
+/// for long.
 void deleteUnwantedClaims(Turn& turn) {
   const bool keptPod = std::any_of(turn.world.pods.begin(), turn.world.pods.end(),
                                    [&](const ObservedPod& pod) { return !isUnwanted(turn, pod); });

@@ -264,10 +264,9 @@ std::optional<Outcome> Attempt::lookAtPull() {
   const bool lasting = cause == PullCause::kLasting ||
                        (cause == PullCause::kUntold && status_.reason == reason::kNodeCannotPull);
   const bool ofStage = role_ == pods::kRoleStage;
-  const TimePoint since =
-      !ofStage  ? note(reason::kImagePullBackOff, builderPullTrouble(*pod_))
-      : lasting ? note(reason::kNodeCannotPull, nodeCannotPull(*pod_))
-                : note(reason::kImagePullBackOff, registryTrouble(*pod_));
+  const TimePoint since = !ofStage  ? note(reason::kImagePullBackOff, builderPullTrouble(*pod_))
+                          : lasting ? note(reason::kNodeCannotPull, nodeCannotPull(*pod_))
+                                    : note(reason::kImagePullBackOff, registryTrouble(*pod_));
   const Millis grace = !lasting  ? settings.startGrace
                        : ofStage ? settings.pullGrace
                                  : settings.pullGrace * 3;
@@ -317,9 +316,9 @@ std::optional<Outcome> Attempt::lookAtPending() {
     return std::nullopt;
   }
   if (pod_->isMounting) {
-    Outcome out = outcome(reason::kWorkspaceProvisioning,
-                          mountingMessage() + " since " +
-                              formatDuration(turn_.world.settings.startGrace));
+    Outcome out =
+        outcome(reason::kWorkspaceProvisioning,
+                mountingMessage() + " since " + formatDuration(turn_.world.settings.startGrace));
     out.retry = api::Retry::kCharged;  // the next attempt may find the volume detached elsewhere
     return out;
   }
@@ -410,8 +409,7 @@ void Attempt::endWith(Outcome out) {
   const std::optional<api::ReasonInfo> info = api::findReason(out.reason);
   const api::Retry retry = out.retry ? *out.retry : info ? info->retry : api::Retry::kCharged;
   const Settings& settings = turn_.world.settings;
-  const int budget =
-      turn_.build.spec.retry.infrastructure.value_or(settings.infrastructureRetries);
+  const int budget = turn_.build.spec.retry.infrastructure.value_or(settings.infrastructureRetries);
   const bool roomLeft = status_.attempt < (role_ == pods::kRoleStage ? pods::kMaxAttempts : 100);
   int& charged = turn_.run().infrastructureRetries;
   if (retry == api::Retry::kForGrace && roomLeft &&
@@ -420,8 +418,7 @@ void Attempt::endWith(Outcome out) {
         std::count_if(status_.attempts.begin(), status_.attempts.end(),
                       [&](const api::PastAttempt& past) { return past.reason == out.reason; });
     retryAfter(std::min<Millis>(backoff(static_cast<int>(same)), std::chrono::seconds(30)));
-  } else if (retry == api::Retry::kCharged && roomLeft &&
-             charged < budget) {
+  } else if (retry == api::Retry::kCharged && roomLeft && charged < budget) {
     retryAfter(backoff(++charged));
   } else if (retry == api::Retry::kFree && roomLeft) {
     retryAfter(std::chrono::seconds(1));

@@ -36,11 +36,8 @@ void planExpiry(Turn& turn) {
     return;
   }
   const api::Metadata& metadata = turn.build.metadata;
-  turn.decision.actions = {{Action::Kind::kDeleteBuild,
-                            metadata.name,
-                            metadata.uid,
-                            {},
-                            metadata.resourceVersion}};
+  turn.decision.actions = {
+      {Action::Kind::kDeleteBuild, metadata.name, metadata.uid, {}, metadata.resourceVersion}};
 }
 
 }  // namespace stagewright::lifecycle

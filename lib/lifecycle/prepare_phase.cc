@@ -41,8 +41,8 @@ void takeOver(Turn& turn, const plan::PlanSummary& plan, const ObservedPod& pod)
   for (const plan::StageSummary& stage : plan.stages) {
     turn.status().stages.push_back(stageOf(stage));
     if (!stage.baseDigest.empty()) {
-      run.baseImages.push_back({stage.index, api::cleanLine(stage.baseName, 512),
-                                stage.baseDigest});
+      run.baseImages.push_back(
+          {stage.index, api::cleanLine(stage.baseName, 512), stage.baseDigest});
     }
   }
   for (const plan::Warning& warning : plan.warnings) {

@@ -53,21 +53,30 @@ bool isPullTrouble(std::string_view waitingReason) {
 
 PullCause pullCause(const ObservedPod& pod) {
   const std::string& why = pod.container.reason;
-  if (why == "InvalidImageName" || why == "ErrImageNeverPull" || why == "SignatureValidationFailed") {
+  if (why == "InvalidImageName" || why == "ErrImageNeverPull" ||
+      why == "SignatureValidationFailed") {
     return PullCause::kLasting;
   }
   const std::string cause = causeOf(pod.container.message);
   if (cause.empty() || cause.starts_with("Back-off")) {
     return PullCause::kUntold;
   }
-  static constexpr std::array<std::string_view, 12> kPassing = {
-      "timeout",   "deadline exceeded", "refused",           "reset by peer",
-      "no route",  "no such host",      "server misbehaving", "unreachable",
-      "EOF",       "too many requests", "Too Many Requests", "toomanyrequests"};
+  static constexpr std::array<std::string_view, 12> kPassing = {"timeout",
+                                                                "deadline exceeded",
+                                                                "refused",
+                                                                "reset by peer",
+                                                                "no route",
+                                                                "no such host",
+                                                                "server misbehaving",
+                                                                "unreachable",
+                                                                "EOF",
+                                                                "too many requests",
+                                                                "Too Many Requests",
+                                                                "toomanyrequests"};
   const auto says = [&](std::string_view mark) { return contains(cause, mark); };
   const bool serverError = contains(cause, "unexpected status") && contains(cause, ": 5");
   return serverError || std::any_of(kPassing.begin(), kPassing.end(), says) ? PullCause::kPassing
-                                                                          : PullCause::kLasting;
+                                                                            : PullCause::kLasting;
 }
 
 bool isVolumeTrouble(std::string_view message) {

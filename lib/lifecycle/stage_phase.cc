@@ -115,8 +115,8 @@ void beginStage(Turn& turn, const std::vector<schedule::Stage>& graph, int index
   Attempt::ofStage(turn, stage).begin(&upstream);
 }
 
-/// Of the stages that could begin, those for which execution.maxParallelStages has room. A stage that
-/// would only wait for another one comes last.
+/// Of the stages that could begin, those for which execution.maxParallelStages has room. A stage
+/// that would only wait for another one comes last.
 std::vector<int> withinLimit(Turn& turn, const std::vector<schedule::Stage>& graph,
                              std::vector<int> ready) {
   const std::optional<int>& limit = turn.build.spec.execution.maxParallelStages;
@@ -133,7 +133,8 @@ std::vector<int> withinLimit(Turn& turn, const std::vector<schedule::Stage>& gra
       return stages[static_cast<std::size_t>(upstream)].state == AttemptState::kSucceeded;
     });
   });
-  ready.resize(std::min(ready.size(), static_cast<std::size_t>(std::max<long>(*limit - active, 0))));
+  ready.resize(
+      std::min(ready.size(), static_cast<std::size_t>(std::max<long>(*limit - active, 0))));
   return ready;
 }
 

@@ -96,10 +96,11 @@ std::string progressMessage(Turn& turn) {
 /// A step has more to say than fits here.
 Finding failureFinding(const api::FailureStatus& failure) {
   const bool more = !failure.instruction.empty() && !failure.logCommand.empty();
-  return {Truth::kFalse, failure.reason,
-          failure.message + (more ? "; its last lines are in status.failure.logTail, all of them: " +
-                                        failure.logCommand
-                                  : std::string())};
+  return {
+      Truth::kFalse, failure.reason,
+      failure.message + (more ? "; its last lines are in status.failure.logTail, all of them: " +
+                                    failure.logCommand
+                              : std::string())};
 }
 
 Finding readyFinding(Turn& turn) {

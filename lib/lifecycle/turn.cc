@@ -136,7 +136,9 @@ void Turn::remember(std::string_view result) {
   past.trigger = run().trigger;
   past.startTime = run().startTime;
   past.completionTime = run().completionTime.value_or(now);
-  status().history.insert(status().history.begin(), std::move(past));
+  auto& history = status().history;
+  history.insert(history.begin(), std::move(past));
+  history.resize(std::min(history.size(), api::kMaxHistory));
 }
 
 void Turn::fail(Outcome outcome) {

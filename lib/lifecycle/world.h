@@ -53,7 +53,7 @@ struct ObservedPod {
   std::optional<TimePoint> deletionTimestamp;  ///< when its grace ends
   bool disruptionTarget = false;               ///< condition DisruptionTarget is True
   std::string disruptionReason;
-  bool isMounting = false;  ///< its volumes or its network are not ready yet
+  bool isMounting = false;    ///< its volumes or its network are not ready yet
   std::string unschedulable;  ///< message of PodScheduled=False with reason Unschedulable
   std::optional<TimePoint> unschedulableSince;
   std::string

@@ -18,4 +18,9 @@ std::string layerSealPath(int step) { return "layers/" + std::to_string(step) + 
 
 std::string artifactPath(int index) { return "artifacts/" + std::to_string(index) + ".tar"; }
 
+std::string logsTag(std::string_view buildNamespace, std::string_view build) {
+  // Neither name can hold a dot.
+  return "stagewright-logs." + std::string(buildNamespace) + "." + std::string(build);
+}
+
 }  // namespace stagewright::plan

@@ -64,6 +64,18 @@ std::string stagePath(std::string_view runId, int stage, int attempt);      ///<
 std::string layerPath(int step);        ///< layers/<step>.tar
 std::string layerSealPath(int step);    ///< layers/<step>.json: sealed LayerReport, renamed into place after the tar
 std::string artifactPath(int index);    ///< artifacts/<n>.tar
+/// Below a stage's or prepare's directory: what it printed, for people. A step can write it too: hostile.
+inline constexpr std::string_view kLogFile = "log";
 inline constexpr std::string_view kReportFile = "report.json";  ///< sealed StageReport, the last file a stage writes
+
+// Logs that outlive their pods (docs/adr/0003): an index under one tag of the output's repository, an entry per run.
+inline constexpr std::string_view kMediaLogs = "application/vnd.stagewright.logs.v1";          ///< artifactType
+inline constexpr std::string_view kMediaLog = "application/vnd.stagewright.log.v1+gzip";       ///< of each layer
+inline constexpr std::string_view kLogRunAnnotation = "build.stagewright.dev/run";
+inline constexpr std::string_view kLogStageAnnotation = "build.stagewright.dev/stage";         ///< index, or "prepare"
+inline constexpr std::string_view kLogNameAnnotation = "build.stagewright.dev/stage-name";
+inline constexpr std::string_view kLogAttemptAnnotation = "build.stagewright.dev/attempt";
+inline constexpr std::size_t kMaxLogBytes = 4 * 1024 * 1024;                                   ///< of one log, raw
+std::string logsTag(std::string_view buildNamespace, std::string_view build);  ///< at most 128 characters
 
 }  // namespace stagewright::plan

@@ -9,6 +9,7 @@ namespace stagewright::plan {
 
 namespace {
 
+constexpr int kMaxKeptLogs = 50;
 constexpr std::size_t kMaxRequestBytes = 1024 * 1024;
 constexpr int kMaxPullSecrets = 100;
 constexpr int kMaxAttempts = 1000;
@@ -129,12 +130,16 @@ Json toJson(const BuildRequest& r) {
 }
 
 Json toJson(const PublishRequest& r) {
-  return {{"repository", r.repository},
-          {"tags", r.tags},
-          {"registries", registriesJson(r.registries)},
-          {"pullSecrets", r.pullSecrets},
-          {"pushSecret", r.pushSecret},
-          {"dockerFormat", r.dockerFormat}};
+  Json out = {{"repository", r.repository},
+              {"tags", r.tags},
+              {"registries", registriesJson(r.registries)},
+              {"pullSecrets", r.pullSecrets},
+              {"pushSecret", r.pushSecret},
+              {"dockerFormat", r.dockerFormat}};
+  if (r.logs) {
+    out["logs"] = {{"tag", r.logs->tag}, {"keep", r.logs->keep}};
+  }
+  return out;
 }
 
 Result<BuildRequest> parseBuildRequest(std::string_view text) {
@@ -168,6 +173,12 @@ Result<PublishRequest> parsePublishRequest(std::string_view text) {
   TRY(out.pullSecrets, boundedOr(reader, "pullSecrets", 0, kMaxPullSecrets, 0));
   TRY(out.pushSecret, reader.boolean("pushSecret", false));
   TRY(out.dockerFormat, reader.boolean("dockerFormat", false));
+  TRY(const auto logs, reader.optionalObject("logs"));
+  if (logs) {
+    out.logs.emplace();
+    TRY(out.logs->tag, logs->string("tag"));
+    TRY(out.logs->keep, boundedOr(*logs, "keep", 1, kMaxKeptLogs, 1));
+  }
   return out;
 }
 

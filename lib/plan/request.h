@@ -42,6 +42,12 @@ struct BuildRequest {
   int maxAttempts = 1;              ///< stages/<i>/a1..a<n> are made
 };
 
+/// Where logs go that are to outlive their pods.
+struct LogsRequest {
+  std::string tag;                  ///< of the output's repository: logsTag()
+  int keep = 1;                     ///< runs
+};
+
 struct PublishRequest {
   std::string repository;           ///< host/path
   std::vector<std::string> tags;
@@ -49,6 +55,7 @@ struct PublishRequest {
   int pullSecrets = 0;
   bool pushSecret = false;          ///< kPushSecretDir is mounted; its absence is exit 21
   bool dockerFormat = false;
+  std::optional<LogsRequest> logs;
 };
 
 Json toJson(const BuildRequest& r);

@@ -6,6 +6,7 @@ namespace stagewright::pods {
 
 namespace {
 constexpr int kGraceSeconds = 2;
+constexpr int kPublishGraceSeconds = 30;  // it saves the logs of a run that was stopped
 constexpr int kDeadlineSlackSeconds = 60;
 
 std::string partOf(const PodIdentity& identity) {
@@ -144,7 +145,8 @@ Json podFrame(const RunContext& run, const PodIdentity& identity) {
   spec = {{"restartPolicy", "Never"},
           {"automountServiceAccountToken", false},
           {"enableServiceLinks", false},
-          {"terminationGracePeriodSeconds", kGraceSeconds},
+          {"terminationGracePeriodSeconds",
+           identity.role == kRolePublish ? kPublishGraceSeconds : kGraceSeconds},
           {"activeDeadlineSeconds",
            std::max<std::int64_t>(run.remainingSeconds, 0) + kDeadlineSlackSeconds},
           {"securityContext", {{"seccompProfile", {{"type", "RuntimeDefault"}}}}}};

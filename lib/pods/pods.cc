@@ -1,5 +1,7 @@
 #include "lib/pods/pods.h"
 
+#include <algorithm>
+
 #include "lib/base/hash.h"
 #include "lib/base/seal.h"
 #include "lib/plan/contract.h"
@@ -10,6 +12,8 @@
 namespace stagewright::pods {
 
 namespace {
+constexpr int kKeptLogs = 5;
+
 const api::RunStatus& runOf(const RunContext& run) { return run.build.status.run.value(); }
 
 Json builderContainer(const RunContext& run, std::string_view role) {
@@ -199,7 +203,12 @@ Json makePublishPod(const RunContext& run, int attempt, std::string_view runKey)
   // An output that cannot be resolved has ended the run before; an empty request is refused by
   // publish.
   const Result<OutputTarget> target = resolveOutput(spec.output, runOf(run).sourceRevision);
-  const plan::PublishRequest request = makePublishRequest(spec, target.value_or(OutputTarget{}));
+  plan::PublishRequest request = makePublishRequest(spec, target.value_or(OutputTarget{}));
+  if (spec.retention.logs != api::LogRetention::kNone) {
+    const api::Metadata& metadata = run.build.metadata;
+    request.logs = plan::LogsRequest{plan::logsTag(metadata.namespace_, metadata.name),
+                                     std::max(spec.retention.history.value_or(kKeptLogs), 1)};
+  }
   container["env"] = builderEnv(run, attempt, runKey, plan::toJson(request));
   addEnv(container["env"], plan::kEnvPlanDigest, runOf(run).planDigest);
   addEnv(container["env"], plan::kEnvPrepareAttempt, std::to_string(runOf(run).prepare.attempt));

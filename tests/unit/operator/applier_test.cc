@@ -164,6 +164,20 @@ TEST_F(ApplierTest, CreatesNothingIfTheStatusCannotBeWritten) {
   }
 }
 
+TEST_F(ApplierTest, DeletesABuildOnlyAsItWasPlannedFrom) {
+  decision_.actions.push_back({Kind::kDeleteBuild, "shop", "u-build", "", "100"});
+  EXPECT_EQ(apply().kind, Outcome::Kind::kDone);
+  const auto request = transport_.asked().back();
+  EXPECT_EQ(request.method, "DELETE");
+  EXPECT_EQ(request.path, "/apis/build.stagewright.dev/v1alpha1/namespaces/ns/imagebuilds/shop");
+  EXPECT_EQ(Json::parse(request.body)["preconditions"],
+            (Json{{"uid", "u-build"}, {"resourceVersion", "100"}}));
+  answers_ = {{"DELETE", {.status = 409, .body = failure(409, "Conflict")}}};
+  EXPECT_EQ(apply().kind, Outcome::Kind::kAgain) << "it was edited in between";
+  answers_ = {{"DELETE", {.status = 404, .body = failure(404, "NotFound")}}};
+  EXPECT_EQ(apply().kind, Outcome::Kind::kDone);
+}
+
 TEST_F(ApplierTest, DropsThePlanIfAPodTakenForGoneIsThere) {
   decision_.confirmAbsent = {"gone-1", "gone-2"};
   wantStatus();

@@ -106,6 +106,11 @@ class RunFixture {
     report.layers = std::move(layers);
     return report;
   }
+  void writeLog(int stage, int attempt, const std::string& text) {
+    write((stage < 0 ? relative(plan::preparePath(kRunId, attempt)) : stagePath(stage, attempt)) +
+              "/" + std::string(plan::kLogFile),
+          text);
+  }
   std::string stagePath(int stage, int attempt) const {
     return relative(plan::stagePath(kRunId, stage, attempt));
   }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "builder-pod/stage/environment.h"
 #include "builder-pod/stage/process_runner.h"
@@ -256,6 +257,45 @@ TEST(StageLog, BreaksLinesAndKeepsTheTail) {
               std::string(150000 - 131072, 'z') + "\nend\n";
   EXPECT_TRUE(dir.read("log") == expected);
   EXPECT_EQ(log.tail(), std::string(2048, 'z'));
+}
+
+TEST(StageLog, CopiesWhatIsForPeopleWithItsBeginningAndItsEnd) {
+  TemporaryDirectory dir;
+  Fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  const auto copyOf = [&](const std::function<void(StageLog&)>& speak) {
+    StageLog log(null.get(), "k", {"r", "0", 1});
+    log.copyTo(Fd(::open((dir / "copy").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)));
+    speak(log);
+    log.finishCopy();
+    return dir.read("copy");
+  };
+  EXPECT_EQ(copyOf([](StageLog& log) {
+              log.line("[s 1/1] RUN x");
+              log.frame({{"type", "step"}});
+              log.output("out");
+              log.line("ERROR: y");
+            }),
+            "[s 1/1] RUN x\nout\nERROR: y\n")
+      << "frames are not for people";
+  const std::string line = std::string(1023, 'x') + "\n";
+  const std::string large = copyOf([&](StageLog& log) {
+    log.line("first");
+    for (int i = 0; i < 16 * 1024; ++i) {
+      log.output(line);
+    }
+    log.line("last");
+  });
+  EXPECT_TRUE(large.starts_with("first\n"));
+  EXPECT_TRUE(large.ends_with("x\nlast\n"));
+  EXPECT_LT(large.size(), plan::kMaxLogBytes);
+  EXPECT_GT(large.size(), 3U * 1024 * 1024);
+  const std::size_t gap = large.find("[");
+  const std::size_t leftOut = std::stoul(large.substr(gap + 1));
+  EXPECT_EQ(large.substr(gap).rfind(" bytes are left out here]\n", 40),
+            std::string("[").size() + std::to_string(leftOut).size());
+  const std::size_t note =
+      std::string("\n[] bytes are left out here]\n").size() - 1 + std::to_string(leftOut).size();
+  EXPECT_EQ(large.size() - note + leftOut, 6U + 16 * 1024 * 1024 + 5);
 }
 
 TEST(IsIdentityMap, KnowsTheInitialNamespace) {

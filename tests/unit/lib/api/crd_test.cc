@@ -81,10 +81,10 @@ Json fullValue(const Json& schema, const std::set<std::string>& without, const s
     return schema.at("enum").at(0);
   }
   const std::string type = schema.value("type", "quantity");
-  return type == "boolean"        ? Json(true)
-         : type == "integer"      ? Json(7)
-         : isDuration(path)       ? Json("1h")
-                                  : Json("text of " + path);
+  return type == "boolean"   ? Json(true)
+         : type == "integer" ? Json(7)
+         : isDuration(path)  ? Json("1h")
+                             : Json("text of " + path);
 }
 
 /// One value of every field at a time; each leaves one alternative of every one-of out.
@@ -128,8 +128,8 @@ Json otherValue(const Json& schema, const std::string& path) {
     return schema.at("enum").at(1);
   }
   const std::string type = schema.value("type", "quantity");
-  return type == "boolean"  ? Json(false)
-         : type == "integer" ? Json(6)
+  return type == "boolean"   ? Json(false)
+         : type == "integer" ? Json(8)
          : isDuration(path)  ? Json("2h")
                              : Json("other text of " + path);
 }
@@ -177,9 +177,9 @@ std::optional<Class> classOf(const std::string& path) {
   std::optional<Class> out;
   std::size_t longest = 0;
   for (const auto& [prefix, kind] : kClasses) {
-    const bool below = path.starts_with(prefix) && (path.size() == prefix.size() ||
-                                                    path[prefix.size()] == '.' ||
-                                                    path[prefix.size()] == '[');
+    const bool below =
+        path.starts_with(prefix) &&
+        (path.size() == prefix.size() || path[prefix.size()] == '.' || path[prefix.size()] == '[');
     if (below && prefix.size() > longest) {
       longest = prefix.size();
       out = kind;

@@ -316,7 +316,8 @@ TEST(OnInputChange, ASpecThatAStrangerWroteIntoStatusIsNotUsed) {
   cluster.toStages({{}});
   const std::string old = cluster.runId();
   Json status = cluster.statusJson();
-  status["run"]["spec"] = R"({"dockerfileInline": "FROM x", "output": {"image": "evil.example/x"}})";
+  status["run"]["spec"] =
+      R"({"dockerfileInline": "FROM x", "output": {"image": "evil.example/x"}})";
   cluster.setStatus(status);
   cluster.edit({{"target", "other"}});
   cluster.settle();
