@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/arguments.h"
+#include "cli/cluster_access.h"
 #include "cli/command.h"
 #include "cli/image_build.h"
 #include "cli/image_export.h"
@@ -15,11 +16,6 @@
 namespace stagewright::cli {
 
 namespace {
-
-std::vector<Option> together(std::vector<Option> first, const std::vector<Option>& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
-}
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 

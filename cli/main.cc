@@ -9,6 +9,8 @@
 #include "cli/check_command.h"
 #include "cli/command.h"
 #include "cli/image_command.h"
+#include "cli/logs_command.h"
+#include "cli/wait_command.h"
 
 namespace stagewright::cli {
 namespace {
@@ -16,6 +18,10 @@ namespace {
 constexpr std::array kCommands = {
     Command{"build", "build an image on this machine", runBuildCommand},
     Command{"check", "check a Dockerfile without building it", runCheckCommand},
+    Command{"logs", "the logs of a build in the cluster", runLogsCommand},
+    Command{"wait", "wait for a build in the cluster", runWaitCommand},
+    Command{"rebuild", "build once more", runRebuildCommand},
+    Command{"cancel", "stop the present run of a build", runCancelCommand},
     Command{"image", "make, push and inspect images without Docker", runImageCommand},
 };
 

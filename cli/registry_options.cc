@@ -53,8 +53,10 @@ void addDefault(registry::Credentials& credentials) {
   }
 }
 
-registry::HostConfig hostConfig(const Arguments& arguments, const std::string& host) {
+registry::HostConfig hostConfig(const Arguments& arguments, const std::string& host,
+                                registry::HostConfig::Tls tls) {
   registry::HostConfig config;
+  config.tls = tls;
   config.host = host;
   config.caFile = arguments.last("--ca-file", "");
   if (arguments.has("--plain-http")) {
@@ -81,10 +83,12 @@ const std::vector<Option>& registryOptions() {
 }
 
 Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments,
-                                          const oci::Reference& reference) {
+                                          const oci::Reference& reference,
+                                          registry::HostConfig::Tls tls,
+                                          const registry::Credentials& more) {
   const std::string& host = reference.repository.registry;
   registry::ClientConfig config;
-  config.hosts = {hostConfig(arguments, host)};
+  config.hosts = {hostConfig(arguments, host, tls)};
   config.retry.budget = Millis(30'000);
   if (const auto text = arguments.last("--creds")) {
     CHECK_OK(addUserPassword(*text, host, config.credentials));
@@ -95,6 +99,7 @@ Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments,
     }
   }
   addDefault(config.credentials);
+  config.credentials.append(more);
   RegistryAccess access;
   access.transport = http::makeCurlTransport();
   access.clock = std::make_unique<SystemClock>();

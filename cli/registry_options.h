@@ -23,7 +23,10 @@ struct RegistryAccess {
 
 /// --plain-http, --insecure and --ca-file count for the host of `reference`. Credentials: --creds,
 /// --creds-file, else $DOCKER_CONFIG/config.json or ~/.docker/config.json where it is readable.
-Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments,
-                                          const oci::Reference& reference);
+/// `tls` is how the host is reached if no option says it, `more` is asked after all others.
+Result<RegistryAccess> makeRegistryAccess(
+    const Arguments& arguments, const oci::Reference& reference,
+    registry::HostConfig::Tls tls = registry::HostConfig::Tls::kVerify,
+    const registry::Credentials& more = {});
 
 }  // namespace stagewright::cli

@@ -129,7 +129,7 @@ Json otherValue(const Json& schema, const std::string& path) {
   }
   const std::string type = schema.value("type", "quantity");
   return type == "boolean"   ? Json(false)
-         : type == "integer" ? Json(8)
+         : type == "integer" ? Json(6)
          : isDuration(path)  ? Json("2h")
                              : Json("other text of " + path);
 }

@@ -75,7 +75,8 @@ TEST(RemediesHash, IsWhatItWasInEveryVersion) {
   // A change here starts a run of every failed build in every cluster at the next upgrade.
   const Json spec = {{"source", {{"git", {{"url", "https://git.example/a.git"}}}}},
                      {"output", {{"image", "registry.example/a:1"}}}};
-  EXPECT_EQ(remediesHash(parsed(spec)), "sha256:");
+  EXPECT_EQ(remediesHash(parsed(spec)),
+            "sha256:7eda405f6d73a27fb7d7430bcae59cd15ec2d51d0206c8cd004460973ea58a99");
 }
 
 TEST(InputHash, CoversTheRebuildToken) {

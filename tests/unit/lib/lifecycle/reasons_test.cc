@@ -375,11 +375,11 @@ TEST(Status, OfAHostileBuildStaysWithinItsBounds) {
       stage["image"] =
           "registry.example/" + std::string(200, 'i') + "@" + std::string(testing::kDigest);
     }
-    for (int i = 0; i < 64; ++i) {
-      frame["plan"]["warnings"].push_back({{"rule", text.substr(0, 400)},
+    for (int i = 0; i < 32; ++i) {
+      frame["plan"]["warnings"].push_back({{"rule", std::string(500, 'r')},
                                            {"line", 1},
-                                           {"message", text},
-                                           {"url", text.substr(0, 900)}});
+                                           {"message", text.substr(0, 2000)},
+                                           {"url", std::string(900, 'u')}});
     }
     cluster.say(cluster.pod("prepare"), frame);
     cluster.settle();
