@@ -81,6 +81,9 @@ void measureCompletions(const api::ImageBuildStatus& before, const api::ImageBui
 }  // namespace
 
 void Dispatcher::onBuild(const kube::Change& change) {
+  if (onBuildChange_) {
+    onBuildChange_(change);
+  }
   const bool look = change.before == nullptr || change.after == nullptr ||
                     differsForUsers(*change.before, *change.after);
   if (look) {

@@ -24,6 +24,10 @@ class Dispatcher final : public CacheListener {
   void setBuildsOnNode(std::function<std::vector<std::string>(const std::string&)> lookup) {
     buildsOnNode_ = std::move(lookup);
   }
+  /// Told of every change of a build before anybody looks at it.
+  void setOnBuildChange(std::function<void(const kube::Change&)> told) {
+    onBuildChange_ = std::move(told);
+  }
   /// Durations are observed by the leader only, or every replica would count them.
   void setLeading(bool leading) { leading_.store(leading); }
 
@@ -41,6 +45,7 @@ class Dispatcher final : public CacheListener {
   ClusterFactsBoard& cluster_;
   Metrics& metrics_;
   std::function<std::vector<std::string>(const std::string&)> buildsOnNode_;
+  std::function<void(const kube::Change&)> onBuildChange_;
   std::atomic<bool> leading_ = false;  ///< set by main, read by informers
 };
 

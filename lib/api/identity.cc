@@ -30,19 +30,21 @@ struct Parts {
   Json remedies = Json::object();
 };
 
-/// What is neither (suspend, retention) is dropped.
+/// What is neither (queue, priority, suspend, retention) is dropped.
 Parts split(const ImageBuildSpec& spec) {
   Parts out;
   out.inputs = toJson(spec);
-  for (const char* key : {"imagePullSecrets", "registries", "workspace", "execution", "timeout"}) {
+  for (const char* key :
+       {"imagePullSecrets", "registries", "workspace", "execution", "timeout", "queueTimeout"}) {
     move(out.inputs, out.remedies, key);
   }
   move(out.inputs["output"], out.remedies["output"], "secretRef");
   if (spec.source && spec.source->git) {
     move(out.inputs["source"]["git"], out.remedies["source"], "secretRef");
   }
-  out.inputs.erase("suspend");
-  out.inputs.erase("retention");
+  for (const char* key : {"queue", "priority", "suspend", "retention"}) {
+    out.inputs.erase(key);
+  }
   return out;
 }
 

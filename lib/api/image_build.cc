@@ -9,14 +9,14 @@ namespace stagewright::api {
 namespace {
 constexpr std::array<std::string_view, 3> kRetentionWords = {"OnFailure", "Always", "Never"};
 
-Result<std::optional<Millis>> parseTimeout(const JsonReader& spec) {
-  TRY(const std::optional<std::string> text, spec.optionalString("timeout"));
+Result<std::optional<Millis>> optionalDuration(const JsonReader& spec, std::string_view key) {
+  TRY(const std::optional<std::string> text, spec.optionalString(key));
   if (!text) {
     return std::optional<Millis>();
   }
   Result<Millis> duration = parseDuration(*text);
   if (!duration) {
-    return spec.error("timeout: " + duration.error().message);
+    return spec.error(std::string(key) + ": " + duration.error().message);
   }
   return std::optional<Millis>(*duration);
 }
@@ -63,7 +63,16 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
   if (execution) {
     TRY(out.execution, parseExecution(*execution));
   }
-  TRY(out.timeout, parseTimeout(reader));
+  TRY(out.timeout, optionalDuration(reader, "timeout"));
+  TRY(out.queueTimeout, optionalDuration(reader, "queueTimeout"));
+  return ok();
+}
+
+Status parseTurn(const JsonReader& reader, ImageBuildSpec& out) {
+  TRY(out.queue, reader.string("queue", ""));
+  if (reader.has("priority")) {
+    TRY(out.priority, reader.integer("priority"));
+  }
   return ok();
 }
 
@@ -111,6 +120,7 @@ Result<ImageBuildSpec> parseSpec(const JsonReader& reader) {
   ImageBuildSpec out;
   CHECK_OK(parseInputs(reader, out));
   CHECK_OK(parseRemedies(reader, out));
+  CHECK_OK(parseTurn(reader, out));
   TRY(out.suspend, reader.boolean("suspend", false));
   TRY(out.retentionPods, parseRetention(reader));
   CHECK_OK(checkTogether(reader, out));
@@ -155,8 +165,15 @@ Json toJson(const ImageBuildSpec& spec) {
   putJson(out, "registries", arrayOf(spec.registries));
   putJson(out, "workspace", toJson(spec.workspace));
   putJson(out, "execution", toJson(spec.execution));
+  putText(out, "queue", spec.queue);
+  if (spec.priority) {
+    out["priority"] = *spec.priority;
+  }
   if (spec.timeout) {
     out["timeout"] = formatDuration(*spec.timeout);
+  }
+  if (spec.queueTimeout) {
+    out["queueTimeout"] = formatDuration(*spec.queueTimeout);
   }
   if (spec.suspend) {
     out["suspend"] = true;

@@ -149,7 +149,10 @@ struct ImageBuildSpec {
   std::vector<Registry> registries;
   Workspace workspace;
   Execution execution;
+  std::string queue;
+  std::optional<std::int64_t> priority;
   std::optional<Millis> timeout;
+  std::optional<Millis> queueTimeout;
   bool suspend = false;
   std::optional<PodRetention> retentionPods;  ///< JSON: retention.pods
 };

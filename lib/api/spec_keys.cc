@@ -10,8 +10,8 @@ const std::vector<KeySet>& table() {
   static const std::vector<KeySet> kTable = {
       {"spec",
        {"source", "contextDir", "dockerfile", "dockerfileInline", "target", "buildArgs", "output",
-        "imagePullSecrets", "registries", "workspace", "execution", "timeout", "suspend",
-        "retention"}},
+        "imagePullSecrets", "registries", "workspace", "execution", "queue", "priority", "timeout",
+        "queueTimeout", "suspend", "retention"}},
       {"spec.source", {"git", "configMap"}},
       {"spec.source.git", {"url", "ref", "secretRef"}},
       {"spec.source.git.ref", {"branch", "tag", "commit"}},

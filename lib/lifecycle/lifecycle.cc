@@ -16,6 +16,9 @@ void drive(Turn& turn) {
     turn.fail(outcomeOf(api::reason::kInternalError, "status.stages was changed by someone else"));
     return;
   }
+  if (!admitRun(turn)) {
+    return;
+  }
   // What has been pushed in time counts, so this is asked before the clock.
   lookAtPublish(turn);
   for (void (*const part)(Turn&) : {checkTimeout, checkWorkspace}) {
@@ -47,7 +50,8 @@ Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint n
   if (turn.isActive()) {
     drive(turn);
   }
-  writeStatus(turn, !free);
+  const bool waits = turn.isActive() && !isAdmitted(turn.run());
+  writeStatus(turn, !free || (waits && build.spec.suspend));
   planActions(turn);
   return std::move(turn.decision);
 }

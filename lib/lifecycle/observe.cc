@@ -115,6 +115,9 @@ void readConditions(const Json& status, ObservedPod& out) {
       out.disruptionTarget = true;
       out.disruptionReason = textAt(condition, "reason");
     } else if (type == "PodScheduled" && value == "False" &&
+               textAt(condition, "reason") == "SchedulingGated") {
+      out.gated = true;
+    } else if (type == "PodScheduled" && value == "False" &&
                textAt(condition, "reason") == "Unschedulable") {
       out.unschedulable = textAt(condition, "message");
       out.unschedulableSince = timeAt(condition, "lastTransitionTime");

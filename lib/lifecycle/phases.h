@@ -22,6 +22,10 @@ bool isCancelled(Turn& turn);
 /// Ends a run whose time is over.
 void checkTimeout(Turn& turn);
 
+// admission.cc
+/// False while the run waits for its turn, or if it has waited too long.
+bool admitRun(Turn& turn);
+
 // workspace.cc
 /// Chooses isolation and start mode once the claim is known. False while there is nothing to work
 /// on.

@@ -32,7 +32,7 @@ void takeOver(Turn& turn, const plan::PlanSummary& plan, const ObservedPod& pod)
   run.target = plan.target;
   run.sourceRevision = plan.sourceRevision;
   run.node = run.accessMode == "ReadWriteMany" ? std::string() : pod.node;
-  run.admittedTime = run.admittedTime ? run.admittedTime : std::optional<TimePoint>(turn.now);
+  run.activeTime = run.activeTime ? run.activeTime : std::optional<TimePoint>(turn.now);
   run.baseImages.clear();
   turn.status().stages.clear();
   turn.status().warnings.clear();
@@ -111,8 +111,8 @@ void planPrepare(Turn& turn) {
     }
   }
   std::optional<Outcome> outcome = attempt.look();
-  if (run.prepare.state == AttemptState::kRunning && !run.admittedTime) {
-    run.admittedTime = run.prepare.startTime;
+  if (run.prepare.state == AttemptState::kRunning && !run.activeTime) {
+    run.activeTime = run.prepare.startTime;
   }
   if (attempt.pod() == nullptr) {
     if (outcome) {

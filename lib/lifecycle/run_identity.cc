@@ -106,7 +106,9 @@ void restartRun(Turn& turn, std::string_view why, const std::string& cause) {
   api::RunStatus& run = turn.run();
   run.restarts = before.restarts + 1;
   run.infrastructureRetries = before.infrastructureRetries;
-  run.admittedTime = before.admittedTime;  // the timeout covers retries
+  run.queue = before.queue;
+  run.admittedTime = before.admittedTime;  // it keeps its place
+  run.activeTime = before.activeTime;      // the timeout covers retries
   turn.wakeAt(turn.now);
   turn.event(true, "RunStarted", "run " + run.id + " replaces " + before.id + ": " + cause);
 }
@@ -118,12 +120,15 @@ bool isCancelled(Turn& turn) {
 }
 
 void checkTimeout(Turn& turn) {
-  const api::RunStatus& run = turn.run();
-  if (!run.admittedTime) {
+  api::RunStatus& run = turn.run();
+  if (!run.activeTime && run.prepare.state == api::AttemptState::kSucceeded) {
+    run.activeTime = run.admittedTime;  // an operator without a queue wrote one for both
+  }
+  if (!run.activeTime) {
     return;
   }
   const Millis timeout = turn.build.spec.timeout.value_or(turn.world.settings.timeout);
-  const TimePoint end = *run.admittedTime + timeout;
+  const TimePoint end = *run.activeTime + timeout;
   if (turn.now < end) {
     turn.wakeAt(end);
     return;

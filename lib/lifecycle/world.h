@@ -55,6 +55,7 @@ struct ObservedPod {
   std::string disruptionReason;
   std::string unschedulable;  ///< message of PodScheduled=False with reason Unschedulable
   std::optional<TimePoint> unschedulableSince;
+  bool gated = false;  ///< a scheduling gate holds it, such as Kueue's
   std::string
       runKey;  ///< 32 raw bytes from the environment of prepare and publish; empty otherwise
 
@@ -131,6 +132,14 @@ struct Settings {
   int infrastructureRetries = 3;
 };
 
+/// What the queue answered to Decision::ticket.
+struct Admission {
+  bool granted = true;
+  int position = 0;   ///< queue::coarsePosition
+  bool held = false;  ///< by a policy, not by others
+  std::string why;    ///< a sentence
+};
+
 struct World {
   std::vector<ObservedPod> pods;      ///< labelled with this build's name AND owned by its uid
   std::vector<ObservedClaim> claims;  ///< owned by its uid, and the one workspace.claimName names
@@ -142,6 +151,7 @@ struct World {
   /// Who else works on the same ReadWriteOnce claim and comes first (see claimHolder); empty:
   /// nobody.
   std::string claimHolder;
+  Admission admission;
 };
 
 /// Runs on one ReadWriteOnce claim go one after the other, by (run.startTime, uid). Among `others`

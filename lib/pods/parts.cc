@@ -25,6 +25,9 @@ Json labelsOf(const RunContext& run, const PodIdentity* identity) {
   if (identity->stage >= 0) {
     out[std::string(api::kStageLabel)] = std::to_string(identity->stage);
   }
+  if (run.settings.kueue && !runOf(run).queue.empty()) {
+    out["kueue.x-k8s.io/queue-name"] = runOf(run).queue;
+  }
   return out;
 }
 

@@ -31,6 +31,7 @@ struct PodSettings {
   api::Resources publishResources;
   std::string workspaceSize = "10Gi";
   std::string storageClassName;  ///< empty: the cluster's default class
+  bool kueue = false;            ///< the run's queue is a LocalQueue of Kueue
 };
 
 /// What is fixed for all pods of one run. Borrows `build` and `settings`.

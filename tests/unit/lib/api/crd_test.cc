@@ -75,10 +75,10 @@ Json fullValue(const Json& schema, const std::set<std::string>& without, const s
     return schema.at("enum").at(0);
   }
   const std::string type = schema.value("type", "quantity");
-  return type == "boolean"        ? Json(true)
-         : type == "integer"      ? Json(7)
-         : path == "spec.timeout" ? Json("1h")
-                                  : Json("text of " + path);
+  return type == "boolean"                                       ? Json(true)
+         : type == "integer"                                     ? Json(7)
+         : path == "spec.timeout" || path == "spec.queueTimeout" ? Json("1h")
+                                                                 : Json("text of " + path);
 }
 
 TEST(Crd, EveryFieldIsReadAndWrittenBack) {
@@ -106,7 +106,7 @@ TEST(Crd, EveryFieldOfStatusIsReadAndWrittenBack) {
   for (Json* part : {&full["run"], &full["run"]["prepare"], &full["run"]["publish"],
                      &full["stages"][0], &full["lastSuccessful"]}) {
     for (const char* key :
-         {"startTime", "admittedTime", "completionTime", "failingSince", "retryAt"}) {
+         {"startTime", "admittedTime", "activeTime", "completionTime", "failingSince", "retryAt"}) {
       if (part->contains(key)) {
         (*part)[key] = time;
       }

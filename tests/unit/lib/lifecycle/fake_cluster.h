@@ -130,6 +130,7 @@ class FakeCluster {
     out.cluster = cluster;
     out.settings = settings;
     out.claimHolder = claimHolder;
+    out.admission = admission;
     out.freshRunKey = sha256Raw("key " + std::to_string(++keys_));
     return out;
   }
@@ -333,6 +334,7 @@ class FakeCluster {
   ClusterFacts cluster;
   Settings settings;
   std::string claimHolder;
+  Admission admission;
   int statusWrites = 0;
   TimePoint now = TimePoint(std::chrono::seconds(1'800'000'000));
 
