@@ -58,6 +58,7 @@ AdmissionBoard::Seen AdmissionBoard::parse(const std::string& key, const Json& b
   out.position = static_cast<int>(numberAt(run, "queuePosition"));
   out.ticket = {key, textAt(metadata, "namespace"), textAt(run, "queue"),
                 numberAt(spec, "priority"), timeAt(run, "startTime").value_or(TimePoint{})};
+  out.refused = !textAt(run, "result").empty() && !textAt(at(status, "failure"), "rule").empty();
   if (!run.is_object() || !textAt(run, "result").empty()) {
     return out;
   }
@@ -186,22 +187,36 @@ void AdmissionBoard::open() {
   std::vector<std::string> admitted;
   {
     auto state = state_.lock();
+    // What was learned before the policies were known may be wrong.
+    for (const std::string& ns : state->queue.namespaces()) {
+      state->queue.setRules(ns, rulesOf_(ns));
+    }
     state->open = true;
     admitted = admit(*state);
   }
   wakeAll(admitted);
 }
 
-void AdmissionBoard::refreshRules() {
-  std::vector<std::string> admitted;
+void AdmissionBoard::refreshRules(const std::string& ns) {
+  std::vector<std::string> wake;
   {
     auto state = state_.lock();
-    for (const std::string& ns : state->queue.namespaces()) {
-      state->queue.setRules(ns, rulesOf_(ns));
+    if (!state->open) {
+      return;  // open() asks for them all
     }
-    admitted = admit(*state);
+    for (const std::string& known : state->queue.namespaces()) {
+      if (ns.empty() || known == ns) {
+        state->queue.setRules(known, rulesOf_(known));
+      }
+    }
+    wake = admit(*state);
+    for (const auto& [key, seen] : state->seen) {
+      if (seen.refused && (ns.empty() || seen.ticket.ns == ns)) {
+        wake.push_back(key);
+      }
+    }
   }
-  wakeAll(admitted);
+  wakeAll(wake);
 }
 
 std::optional<lifecycle::Admission> AdmissionBoard::ask(const queue::Ticket& ticket) {

@@ -36,8 +36,9 @@ class AdmissionBoard {
   void dropVanished(const std::string& cacheVersion);
   /// From now on places are granted. REQUIRES: expectRunning was told of everything admitted.
   void open();
-  /// The rules of every namespace may have changed.
-  void refreshRules();
+  /// The rules of a namespace, or with an empty name of all, may have changed. Wakes who is admitted
+  /// by that, and those whose last run a policy refused.
+  void refreshRules(const std::string& ns);
 
   /// Nothing before open(). Asking again changes nothing.
   std::optional<lifecycle::Admission> ask(const queue::Ticket& ticket);
@@ -64,6 +65,7 @@ class AdmissionBoard {
     std::string version;
     int position = 0;
     bool held = false;
+    bool refused = false;  ///< by a policy
   };
   /// A place that the cache does not show yet.
   struct Grant {

@@ -116,6 +116,19 @@ void Dispatcher::onNode(const kube::Change& change) {
   }
 }
 
+void Dispatcher::onPolicy(const kube::Change& change) {
+  policies_.updatePolicy(change.key, change.after);
+  if (onRulesChange_) {
+    onRulesChange_("");
+  }
+}
+
+void Dispatcher::onNamespace(const kube::Change& change) {
+  if (policies_.updateNamespace(change.key, change.after) && onRulesChange_) {
+    onRulesChange_(change.key);
+  }
+}
+
 void Dispatcher::measureBuild(const kube::Change& change) {
   metrics_.moveBuild(phaseOf(change.before), phaseOf(change.after));
   metrics_.moveThrottled(waitingReasonOf(change.before), waitingReasonOf(change.after));

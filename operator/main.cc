@@ -90,9 +90,9 @@ struct Operator {
         queue(clock, &metrics),
         cluster(o.imageVolumes, serverMinor),
         admissions(
-            clock, o.limits, [](const std::string&) { return queue::NamespaceRules(); },
+            clock, o.limits, [this](const std::string& ns) { return policies.rulesOf(ns); },
             [this](const std::string& key) { queue.add(key); }),
-        dispatcher(queue, cluster, metrics),
+        dispatcher(queue, cluster, policies, metrics),
         caches(watchClient, clock, o.namespace_, dispatcher),
         gate(clock, [this](CachedKind kind) { return caches.version(kind); }),
         recorder(client, clock, "stagewright.dev/operator", identity),
@@ -100,7 +100,7 @@ struct Operator {
         applier(client, clock, gate, createErrors, events),
         followers(client, clock, kMaxFollowers, [this](const std::string& key) { queue.add(key); }),
         reconciler({client, clock, caches.builds(), caches.pods(), caches.claims(), cluster, gate,
-                    createErrors, followers, applier, admissions, settingsOf(o)}),
+                    createErrors, followers, applier, admissions, policies, settingsOf(o)}),
         workers(
             queue, clock,
             [this](const std::string& key, std::stop_token stop) {
@@ -114,6 +114,7 @@ struct Operator {
     dispatcher.setBuildsOnNode(
         [this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
     dispatcher.setOnBuildChange([this](const kube::Change& change) { admissions.observe(change); });
+    dispatcher.setOnRulesChange([this](const std::string& ns) { admissions.refreshRules(ns); });
     metrics.setWorkers(o.workers);
     metrics.setLeader(o.leaseName, false);
   }
@@ -130,6 +131,7 @@ struct Operator {
   CreateErrors createErrors;
   WorkQueue queue;
   ClusterFactsBoard cluster;
+  PolicyBoard policies;
   AdmissionBoard admissions;
   Dispatcher dispatcher;
   Caches caches;

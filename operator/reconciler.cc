@@ -11,6 +11,7 @@ namespace stagewright::op {
 namespace {
 constexpr std::size_t kRunKeyBytes = 32;
 constexpr Millis kUntilOpen{500};
+constexpr Millis kUntilKnown{250};  ///< the namespace of a build, by its own watch
 }  // namespace
 
 Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
@@ -27,10 +28,15 @@ Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
     p_.admissions.settle(key, false, "");
     return Outcome::terminal(build.error().message);
   }
+  const std::optional<policy::Policies> policies = p_.policies.policiesOf(build->metadata.namespace_);
+  if (!policies) {
+    return Outcome::waiting(kUntilKnown);
+  }
   Result<lifecycle::World> world = observe(key, *build, stop);
   if (!world) {
     return Outcome::error(world.error().message, world.error().retryAfter);
   }
+  world->policies = *policies;
   return planAndApply(key, *object, *build, *world, stop);
 }
 

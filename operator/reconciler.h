@@ -16,6 +16,7 @@
 #include "operator/create_errors.h"
 #include "operator/log_followers.h"
 #include "operator/outcome.h"
+#include "operator/policy_board.h"
 #include "operator/write_gate.h"
 
 namespace stagewright::op {
@@ -35,6 +36,7 @@ class Reconciler {
     LogFollowers& followers;
     Applier& applier;
     AdmissionBoard& admissions;
+    const PolicyBoard& policies;
     lifecycle::Settings settings;
   };
   explicit Reconciler(Parts parts) : p_(std::move(parts)) {}

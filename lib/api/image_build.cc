@@ -68,6 +68,15 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
   return ok();
 }
 
+/// The part of output that says nothing about the image.
+Status parseOutputDefaults(const JsonReader& reader, ImageBuildSpec& out) {
+  TRY(const std::optional<JsonReader> output, reader.optionalObject("output"));
+  if (output) {
+    TRY(out.output.secretRef, parseNameRef(*output, "secretRef", "spec.output.secretRef"));
+  }
+  return ok();
+}
+
 Status parseTurn(const JsonReader& reader, ImageBuildSpec& out) {
   TRY(out.queue, reader.string("queue", ""));
   if (reader.has("priority")) {
@@ -124,6 +133,15 @@ Result<ImageBuildSpec> parseSpec(const JsonReader& reader) {
   TRY(out.suspend, reader.boolean("suspend", false));
   TRY(out.retentionPods, parseRetention(reader));
   CHECK_OK(checkTogether(reader, out));
+  return out;
+}
+
+Result<ImageBuildSpec> parseSpecDefaults(const JsonReader& reader) {
+  ImageBuildSpec out;
+  CHECK_OK(parseOutputDefaults(reader, out));
+  CHECK_OK(parseRemedies(reader, out));
+  CHECK_OK(parseTurn(reader, out));
+  TRY(out.retentionPods, parseRetention(reader));
   return out;
 }
 

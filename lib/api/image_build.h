@@ -127,12 +127,16 @@ enum class Start { kAuto, kEager, kWhenReady };
 struct Execution {
   std::optional<Isolation> isolation;
   std::optional<Start> start;
+  std::optional<std::int64_t> maxParallelStages;
   Resources resources;  ///< of every stage
   Resources prepare;    ///< JSON: prepare.resources
   Resources publish;    ///< JSON: publish.resources
   std::vector<StageSettings> stages;
   std::map<std::string, std::string> nodeSelector;
   std::vector<Toleration> tolerations;
+  std::string priorityClassName;
+  std::string runtimeClassName;
+  std::string serviceAccountName;
 };
 
 enum class PodRetention { kOnFailure, kAlways, kNever };
@@ -182,6 +186,9 @@ struct ImageBuild {
 Result<ImageBuild> parseImageBuild(const Json& object);
 /// Unknown fields are refused, with their path.
 Result<ImageBuildSpec> parseSpec(const JsonReader& spec);
+/// What a BuildPolicy may give defaults for: the same fields under the same names, all of them
+/// optional. The caller has refused unknown fields.
+Result<ImageBuildSpec> parseSpecDefaults(const JsonReader& defaults);
 /// Only what is set. parseSpec(toJson(x)) == x.
 Json toJson(const ImageBuildSpec& spec);
 Json toJson(const Resources& resources);

@@ -145,12 +145,18 @@ Result<Execution> parseExecution(const JsonReader& reader) {
   Execution out;
   TRY(out.isolation, optionalEnum<Isolation>(reader, "isolation", kIsolationWords));
   TRY(out.start, optionalEnum<Start>(reader, "start", kStartWords));
+  if (reader.has("maxParallelStages")) {
+    TRY(out.maxParallelStages, reader.integer("maxParallelStages"));
+  }
   TRY(out.resources, parseResources(reader, "spec.execution"));
   TRY(out.prepare, parseRoleResources(reader, "prepare"));
   TRY(out.publish, parseRoleResources(reader, "publish"));
   TRY(out.stages, listOf<StageSettings>(reader, "stages", parseStageSettings));
   TRY(out.nodeSelector, parseTextMap(reader, "nodeSelector"));
   TRY(out.tolerations, listOf<Toleration>(reader, "tolerations", parseToleration));
+  TRY(out.priorityClassName, reader.string("priorityClassName", ""));
+  TRY(out.runtimeClassName, reader.string("runtimeClassName", ""));
+  TRY(out.serviceAccountName, reader.string("serviceAccountName", ""));
   return out;
 }
 
@@ -202,12 +208,18 @@ Json toJson(const Execution& execution) {
   Json out = Json::object();
   putEnum(out, "isolation", execution.isolation, kIsolationWords);
   putEnum(out, "start", execution.start, kStartWords);
+  if (execution.maxParallelStages) {
+    out["maxParallelStages"] = *execution.maxParallelStages;
+  }
   putJson(out, "resources", toJson(execution.resources));
   putJson(out, "prepare", roleJson(execution.prepare));
   putJson(out, "publish", roleJson(execution.publish));
   putJson(out, "stages", std::move(stages));
   putJson(out, "nodeSelector", execution.nodeSelector);
   putJson(out, "tolerations", arrayOf(execution.tolerations));
+  putText(out, "priorityClassName", execution.priorityClassName);
+  putText(out, "runtimeClassName", execution.runtimeClassName);
+  putText(out, "serviceAccountName", execution.serviceAccountName);
   return out;
 }
 

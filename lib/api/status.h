@@ -124,6 +124,8 @@ struct LastSuccessful {
 struct FailureStatus {
   std::string class_;  ///< JSON key: class. User | Platform | Policy
   std::string reason;
+  std::string policy;  ///< with reason PolicyViolation: the BuildPolicy that refused
+  std::string rule;    ///< and its field; a failure with a rule ends when the rule does
   std::string stage;
   std::string instruction;
   int line = 0;

@@ -42,6 +42,14 @@ bool isBehindOnClaim(Turn& turn) {
   return true;
 }
 
+bool isRefused(Turn& turn) {
+  const std::optional<policy::Violation> violation = violationOf(turn);
+  if (violation) {
+    turn.fail(refusalOf(*violation));
+  }
+  return violation.has_value();
+}
+
 bool isTooLate(Turn& turn) {
   const std::optional<Millis>& patience = turn.build.spec.queueTimeout;
   if (!patience) {
@@ -58,12 +66,50 @@ bool isTooLate(Turn& turn) {
   return true;
 }
 
+std::vector<policy::Base> basesOf(const api::ImageBuildStatus& status) {
+  std::vector<policy::Base> out;
+  for (const api::StageStatus& stage : status.stages) {
+    const auto named =
+        std::find_if(status.run->baseImages.begin(), status.run->baseImages.end(),
+                     [&](const api::BaseImage& base) { return base.stage == stage.index; });
+    if (!stage.image.empty()) {
+      out.push_back({stage.name, named == status.run->baseImages.end() ? stage.image : named->name,
+                     stage.image});
+    }
+  }
+  return out;
+}
+
 queue::Ticket ticketOf(Turn& turn) {
   const api::Metadata& metadata = turn.build.metadata;
   return {metadata.namespace_ + "/" + metadata.name, metadata.namespace_, turn.run().queue,
           turn.build.spec.priority.value_or(0), turn.run().startTime.value_or(turn.now)};
 }
 }  // namespace
+
+policy::Fallbacks fallbacksOf(const World& world) {
+  return {world.settings.pods, world.settings.timeout};
+}
+
+std::optional<policy::Violation> violationOf(Turn& turn) {
+  // Which commit it is makes no difference for the repository.
+  const auto target = pods::resolveOutput(turn.asked.output, std::string(40, '0'));
+  const std::string& ns = turn.build.metadata.namespace_;
+  const policy::Wanted wanted{turn.asked, turn.build.spec, ns,
+                              target ? target->repository : std::string()};
+  const World& world = turn.world;
+  if (auto violation = policy::checkSpec(wanted, world.policies, fallbacksOf(world))) {
+    return violation;
+  }
+  return policy::checkPlan(basesOf(turn.status()), turn.status().stages.size(), ns, world.policies);
+}
+
+Outcome refusalOf(const policy::Violation& violation) {
+  Outcome out = outcomeOf(reason::kPolicyViolation, violation.message);
+  out.policy = violation.policy;
+  out.rule = violation.rule;
+  return out;
+}
 
 bool isAdmitted(const api::RunStatus& run) {
   // The attempt: an operator without a queue wrote no time before prepare had its node.
@@ -75,7 +121,7 @@ bool admitRun(Turn& turn) {
   if (isAdmitted(run)) {
     return true;
   }
-  if (turn.build.spec.suspend || isTooLate(turn) || isBehindOnClaim(turn)) {
+  if (turn.build.spec.suspend || isRefused(turn) || isTooLate(turn) || isBehindOnClaim(turn)) {
     run.queuePosition = 0;
     return false;
   }

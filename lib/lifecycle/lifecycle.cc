@@ -2,6 +2,7 @@
 
 #include "lib/api/reasons.h"
 #include "lib/lifecycle/phases.h"
+#include "lib/policy/defaults.h"
 
 namespace stagewright::lifecycle {
 
@@ -36,8 +37,10 @@ void drive(Turn& turn) {
 }
 }  // namespace
 
-Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint now) {
-  Turn turn(build, world, now);
+Decision planBuild(const api::ImageBuild& asked, const World& world, TimePoint now) {
+  api::ImageBuild build = asked;
+  build.spec = policy::applyDefaults(asked.spec, world.policies, fallbacksOf(world));
+  Turn turn(build, asked.spec, world, now);
   if (build.metadata.deletionTimestamp) {
     return std::move(turn.decision);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lib/lifecycle/turn.h"
+#include "lib/policy/check.h"
 #include "lib/schedule/schedule.h"
 
 namespace stagewright::lifecycle {
@@ -23,6 +24,11 @@ bool isCancelled(Turn& turn);
 void checkTimeout(Turn& turn);
 
 // admission.cc
+policy::Fallbacks fallbacksOf(const World& world);
+/// What the policies have against the spec, and against the plan as far as status tells it.
+std::optional<policy::Violation> violationOf(Turn& turn);
+/// The end of a run that a policy refuses.
+Outcome refusalOf(const policy::Violation& violation);
 /// False while the run waits for its turn, or if it has waited too long.
 bool admitRun(Turn& turn);
 

@@ -65,6 +65,10 @@ void checkAgainstPlan(Turn& turn) {
   const auto target = pods::resolveOutput(spec.output, turn.run().sourceRevision);
   if (!target) {
     turn.fail(outcomeOf(reason::kInvalidSpec, target.error().message));
+    return;
+  }
+  if (const auto violation = violationOf(turn)) {
+    turn.fail(refusalOf(*violation));
   }
 }
 

@@ -21,9 +21,15 @@ std::string triggerOf(Turn& turn, const std::string& hash) {
     return api::rebuildToken(turn.build) != status.lastHandledRebuild ? "RebuildRequested"
                                                                       : "SpecChanged";
   }
-  const bool failed = status.run->result == reason::kFailed;
-  return failed && api::remediesHash(turn.build.spec) != status.remediesHash ? "RemedyChanged"
-                                                                             : std::string();
+  if (status.run->result != reason::kFailed) {
+    return {};
+  }
+  if (api::remediesHash(turn.asked) != status.remediesHash) {
+    return "RemedyChanged";
+  }
+  // A refused run has made nothing; what it asked for still stands and is allowed by now.
+  const bool refused = status.failure && !status.failure->rule.empty();
+  return refused && !violationOf(turn) ? "PolicyChanged" : "";
 }
 
 /// Resets everything that belongs to one run.
@@ -51,7 +57,7 @@ bool letFinish(Turn& turn) {
     return false;
   }
   const api::ImageBuildStatus& status = turn.status();
-  if (api::inputHash(turn.build.spec, status.lastHandledRebuild) == status.inputHash) {
+  if (api::inputHash(turn.asked, status.lastHandledRebuild) == status.inputHash) {
     return true;
   }
   turn.cancel("its inputs were edited while spec.suspend holds the next run");
@@ -76,7 +82,7 @@ void checkSpec(Turn& turn) {
 bool beginRunIfWanted(Turn& turn) {
   api::ImageBuildStatus& status = turn.status();
   const std::string token = api::rebuildToken(turn.build);
-  const std::string hash = api::inputHash(turn.build.spec, token);
+  const std::string hash = api::inputHash(turn.asked, token);
   std::string trigger = triggerOf(turn, hash);
   if (trigger.empty()) {
     return true;
@@ -85,7 +91,7 @@ bool beginRunIfWanted(Turn& turn) {
     return letFinish(turn);
   }
   status.inputHash = hash;
-  status.remediesHash = api::remediesHash(turn.build.spec);
+  status.remediesHash = api::remediesHash(turn.asked);
   status.lastHandledRebuild = token;
   const std::int64_t sequence = status.run ? status.run->sequence + 1 : 1;
   openRun(turn, trigger, sequence);

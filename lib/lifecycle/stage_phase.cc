@@ -119,7 +119,8 @@ void scheduleStages(Turn& turn) {
   std::vector<schedule::Stage> graph = graphOf(turn);
   const schedule::Start start =
       turn.run().start == "WhenReady" ? schedule::Start::kWhenReady : schedule::Start::kEager;
-  const schedule::NextSteps next = schedule::nextSteps(graph, start);
+  const auto parallel = turn.build.spec.execution.maxParallelStages.value_or(0);
+  const schedule::NextSteps next = schedule::nextSteps(graph, start, static_cast<int>(parallel));
   for (const int index : next.drop) {
     drop(turn, turn.status().stages[static_cast<std::size_t>(index)]);
   }

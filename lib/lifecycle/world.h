@@ -16,6 +16,7 @@
 #include "lib/plan/report.h"
 #include "lib/plan/summary.h"
 #include "lib/pods/pods.h"
+#include "lib/policy/policy.h"
 
 namespace stagewright::lifecycle {
 
@@ -152,6 +153,7 @@ struct World {
   /// nobody.
   std::string claimHolder;
   Admission admission;
+  policy::Policies policies;  ///< of the build's namespace
 };
 
 /// Runs on one ReadWriteOnce claim go one after the other, by (run.startTime, uid). Among `others`

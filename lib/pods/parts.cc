@@ -64,6 +64,14 @@ void putPlacement(Json& spec, const RunContext& run) {
   for (const api::Toleration& toleration : wanted.execution.tolerations) {
     spec["tolerations"].push_back(api::toJson(toleration));
   }
+  const auto putName = [&](const char* key, const std::string& name) {
+    if (!name.empty()) {
+      spec[key] = name;
+    }
+  };
+  putName("priorityClassName", wanted.execution.priorityClassName);
+  putName("runtimeClassName", wanted.execution.runtimeClassName);
+  putName("serviceAccountName", wanted.execution.serviceAccountName);
   for (const std::string& name : wanted.imagePullSecrets) {
     spec["imagePullSecrets"].push_back({{"name", name}});
   }

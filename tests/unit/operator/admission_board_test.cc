@@ -201,7 +201,7 @@ TEST_F(Board, AHoldIsTakenUpAndLetGo) {
   EXPECT_TRUE(answer->held);
   EXPECT_EQ(answer->why, "held");
   rules_.heldBy.clear();
-  board_.refreshRules();
+  board_.refreshRules("");
   EXPECT_THAT(woken(), ElementsAre("ns/a"));
 }
 

@@ -131,6 +131,7 @@ class FakeCluster {
     out.settings = settings;
     out.claimHolder = claimHolder;
     out.admission = admission;
+    out.policies = policies;
     out.freshRunKey = sha256Raw("key " + std::to_string(++keys_));
     return out;
   }
@@ -335,6 +336,7 @@ class FakeCluster {
   Settings settings;
   std::string claimHolder;
   Admission admission;
+  policy::Policies policies;
   int statusWrites = 0;
   TimePoint now = TimePoint(std::chrono::seconds(1'800'000'000));
 
