@@ -4,6 +4,7 @@
 
 #include "lib/api/image_build.h"
 #include "operator/cluster_facts.h"
+#include "operator/policy_board.h"
 
 namespace stagewright::op {
 
@@ -18,6 +19,13 @@ kube::InformerOptions childOptions(const kube::Resource& resource, const std::st
           .labelSelector = std::string(api::kBuildLabel),
           .index = buildKeyOf,
           .trim = std::move(trim)};
+}
+
+/// Every namespace carries its name as a label.
+kube::InformerOptions namespaceOptions(const std::string& ns) {
+  return {.resource = kube::kNamespaces,
+          .labelSelector = ns.empty() ? "" : "kubernetes.io/metadata.name=" + ns,
+          .trim = trimNamespace};
 }
 
 Json trimContainer(const Json& container) {
@@ -81,12 +89,17 @@ Caches::Caches(kube::ApiClient& client, Clock& clock, const std::string& ns,
       claims_(client, clock, childOptions(kube::kClaims, ns, nullptr),
               [&listener](const kube::Change& change) { listener.onClaim(change); }),
       nodes_(client, clock, {.resource = kube::kNodes, .trim = trimNode},
-             [&listener](const kube::Change& change) { listener.onNode(change); }) {}
+             [&listener](const kube::Change& change) { listener.onNode(change); }),
+      policies_(client, clock, {.resource = kube::kBuildPolicies},
+                [&listener](const kube::Change& change) { listener.onPolicy(change); }),
+      namespaces_(client, clock, namespaceOptions(ns),
+                  [&listener](const kube::Change& change) { listener.onNamespace(change); }) {}
 
 Caches::~Caches() { stop(); }
 
 void Caches::start() {
-  for (kube::Informer* informer : {&nodes_, &builds_, &pods_, &claims_}) {
+  for (kube::Informer* informer :
+       {&policies_, &namespaces_, &nodes_, &builds_, &pods_, &claims_}) {
     threads_.emplace_back([informer](std::stop_token stop) { informer->run(stop); });
   }
 }
@@ -109,6 +122,8 @@ std::string Caches::missing() const {
   check("pods", pods_.isSynced());
   check("persistentvolumeclaims", claims_.isSynced());
   check("nodes", nodes_.isSynced() || nodes_.isDenied());
+  check("buildpolicies", policies_.isSynced() || policies_.isUnknown());
+  check("namespaces", namespaces_.isSynced());
   return out;
 }
 

@@ -22,6 +22,8 @@ class CacheListener {
   virtual void onPod(const kube::Change& change) = 0;
   virtual void onClaim(const kube::Change& change) = 0;
   virtual void onNode(const kube::Change& change) = 0;
+  virtual void onPolicy(const kube::Change& change) = 0;
+  virtual void onNamespace(const kube::Change& change) = 0;
 };
 
 /// Thread-safe after start().
@@ -35,7 +37,8 @@ class Caches {
   /// Ends the threads. Idempotent.
   void stop();
 
-  /// Nodes count only if we may read them.
+  /// Nodes count only if we may read them, policies only if the cluster has the kind: without the
+  /// CRD there are none, but policies that we may not read must not be passed over.
   bool areSynced() const;
   /// What areSynced() still waits for, for the log.
   std::string missing() const;
@@ -50,6 +53,8 @@ class Caches {
   kube::Informer pods_;
   kube::Informer claims_;
   kube::Informer nodes_;
+  kube::Informer policies_;
+  kube::Informer namespaces_;
   std::vector<std::jthread> threads_;
 };
 

@@ -81,6 +81,9 @@ void measureCompletions(const api::ImageBuildStatus& before, const api::ImageBui
 }  // namespace
 
 void Dispatcher::onBuild(const kube::Change& change) {
+  if (onBuildChange_) {
+    onBuildChange_(change);
+  }
   const bool look = change.before == nullptr || change.after == nullptr ||
                     differsForUsers(*change.before, *change.after);
   if (look) {
@@ -110,6 +113,19 @@ void Dispatcher::onNode(const kube::Change& change) {
   }
   for (const std::string& key : buildsOnNode_(change.key)) {
     queue_.add(key);
+  }
+}
+
+void Dispatcher::onPolicy(const kube::Change& change) {
+  policies_.updatePolicy(change.key, change.after);
+  if (onRulesChange_) {
+    onRulesChange_("");
+  }
+}
+
+void Dispatcher::onNamespace(const kube::Change& change) {
+  if (policies_.updateNamespace(change.key, change.after) && onRulesChange_) {
+    onRulesChange_(change.key);
   }
 }
 

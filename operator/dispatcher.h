@@ -10,6 +10,7 @@
 #include "operator/caches.h"
 #include "operator/cluster_facts.h"
 #include "operator/metrics.h"
+#include "operator/policy_board.h"
 #include "operator/work_queue.h"
 
 namespace stagewright::op {
@@ -17,12 +18,20 @@ namespace stagewright::op {
 /// Thread-safe.
 class Dispatcher final : public CacheListener {
  public:
-  Dispatcher(WorkQueue& queue, ClusterFactsBoard& cluster, Metrics& metrics)
-      : queue_(queue), cluster_(cluster), metrics_(metrics) {}
+  Dispatcher(WorkQueue& queue, ClusterFactsBoard& cluster, PolicyBoard& policies, Metrics& metrics)
+      : queue_(queue), cluster_(cluster), policies_(policies), metrics_(metrics) {}
 
   /// Called for a node whose readiness changed; gives the keys of builds that have pods there.
   void setBuildsOnNode(std::function<std::vector<std::string>(const std::string&)> lookup) {
     buildsOnNode_ = std::move(lookup);
+  }
+  /// Told of every change of a build before anybody looks at it.
+  void setOnBuildChange(std::function<void(const kube::Change&)> told) {
+    onBuildChange_ = std::move(told);
+  }
+  /// Called when other policies count, for all namespaces or for one.
+  void setOnRulesChange(std::function<void(const std::string& ns)> told) {
+    onRulesChange_ = std::move(told);
   }
   /// Durations are observed by the leader only, or every replica would count them.
   void setLeading(bool leading) { leading_.store(leading); }
@@ -31,6 +40,8 @@ class Dispatcher final : public CacheListener {
   void onPod(const kube::Change& change) override;
   void onClaim(const kube::Change& change) override;
   void onNode(const kube::Change& change) override;
+  void onPolicy(const kube::Change& change) override;
+  void onNamespace(const kube::Change& change) override;
 
  private:
   void enqueueChild(const kube::Change& change);
@@ -39,8 +50,11 @@ class Dispatcher final : public CacheListener {
 
   WorkQueue& queue_;
   ClusterFactsBoard& cluster_;
+  PolicyBoard& policies_;
   Metrics& metrics_;
   std::function<std::vector<std::string>(const std::string&)> buildsOnNode_;
+  std::function<void(const kube::Change&)> onBuildChange_;
+  std::function<void(const std::string&)> onRulesChange_;
   std::atomic<bool> leading_ = false;  ///< set by main, read by informers
 };
 

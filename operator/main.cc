@@ -13,6 +13,8 @@
 #include "lib/kube/cpprest_transport.h"
 #include "lib/kube/events.h"
 #include "lib/kube/lease.h"
+#include "operator/admission_board.h"
+#include "operator/admission_keeper.h"
 #include "operator/applier.h"
 #include "operator/build_events.h"
 #include "operator/caches.h"
@@ -87,7 +89,10 @@ struct Operator {
         leaseClient(transport, clock, kube::makeLeaseClientOptions(lease)),
         queue(clock, &metrics),
         cluster(o.imageVolumes, serverMinor),
-        dispatcher(queue, cluster, metrics),
+        admissions(
+            clock, o.limits, [this](const std::string& ns) { return policies.rulesOf(ns); },
+            [this](const std::string& key) { queue.add(key); }),
+        dispatcher(queue, cluster, policies, metrics),
         caches(watchClient, clock, o.namespace_, dispatcher),
         gate(clock, [this](CachedKind kind) { return caches.version(kind); }),
         recorder(client, clock, "stagewright.dev/operator", identity),
@@ -95,16 +100,21 @@ struct Operator {
         applier(client, clock, gate, createErrors, events),
         followers(client, clock, kMaxFollowers, [this](const std::string& key) { queue.add(key); }),
         reconciler({client, clock, caches.builds(), caches.pods(), caches.claims(), cluster, gate,
-                    createErrors, followers, applier, settingsOf(o)}),
+                    createErrors, followers, applier, admissions, policies, settingsOf(o)}),
         workers(
             queue, clock,
             [this](const std::string& key, std::stop_token stop) {
               return reconciler.reconcile(key, stop);
             },
             metrics),
+        keeper({client, clock, o.namespace_, admissions,
+                [this] { return caches.version(CachedKind::kBuild); },
+                [this](const std::string& key) { queue.add(key, kInitialPriority); }}),
         elector(leaseClient, clock, lease) {
     dispatcher.setBuildsOnNode(
         [this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
+    dispatcher.setOnBuildChange([this](const kube::Change& change) { admissions.observe(change); });
+    dispatcher.setOnRulesChange([this](const std::string& ns) { admissions.refreshRules(ns); });
     metrics.setWorkers(o.workers);
     metrics.setLeader(o.leaseName, false);
   }
@@ -121,6 +131,8 @@ struct Operator {
   CreateErrors createErrors;
   WorkQueue queue;
   ClusterFactsBoard cluster;
+  PolicyBoard policies;
+  AdmissionBoard admissions;
   Dispatcher dispatcher;
   Caches caches;
   WriteGate gate;
@@ -130,12 +142,17 @@ struct Operator {
   LogFollowers followers;
   Reconciler reconciler;
   Workers workers;
+  AdmissionKeeper keeper;
   kube::LeaderElector elector;
 };
 
 ProbeSources probesOf(Operator& op) {
   ProbeSources sources;
-  sources.metrics = [&op] { return op.metrics.serialize(op.queue.unfinished()); };
+  sources.metrics = [&op] {
+    const AdmissionBoard::Snapshot queue = op.admissions.snapshot();
+    op.metrics.setAdmissions(queue.waiting, queue.running, queue.oldest.count());
+    return op.metrics.serialize(op.queue.unfinished());
+  };
   sources.notReady = [&op] {
     const std::string missing = op.caches.missing();
     return missing.empty() ? "" : "caches not synced: " + missing;
@@ -178,6 +195,7 @@ bool waitForCaches(Operator& op, std::stop_token stop) {
 int work(Operator& op, std::stop_token stop) {
   op.dispatcher.setLeading(true);
   op.metrics.setLeader(op.options.leaseName, true);
+  std::jthread keeper([&op](std::stop_token ended) { op.keeper.run(ended); });
   op.workers.start(op.options.workers);
   bool kept = true;
   if (op.options.leaderElect) {

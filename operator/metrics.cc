@@ -125,6 +125,13 @@ struct Metrics::Registry {
       {"Unschedulable",
        &gauge("stagewright_throttled_by_node", "Builds that wait for a node.", {})},
       {"Queued", &gauge("stagewright_throttled_by_queue", "Builds that wait for their turn.", {})}};
+  prometheus::Gauge& queueWaiting =
+      gauge("stagewright_queue_waiting", "Builds that wait to be admitted.", {});
+  prometheus::Gauge& queueRunning =
+      gauge("stagewright_queue_running", "Builds that are admitted and not finished.", {});
+  prometheus::Gauge& queueOldest =
+      gauge("stagewright_queue_oldest_seconds",
+            "For how long the build has waited that waits the longest.", {});
   std::map<std::string, prometheus::Histogram*> buildTime =
       each({"Succeeded", "Failed", "Cancelled"},
            [this](const std::string& result) -> prometheus::Histogram& {
@@ -162,6 +169,12 @@ void Metrics::onRequest(std::string_view method, int status, std::string_view ho
       .Increment();
   r_->requestTime.Add({{"verb", std::string(method)}, {"host", std::string(host)}}, kShort)
       .Observe(seconds(took));
+}
+
+void Metrics::setAdmissions(std::size_t waiting, std::size_t running, double oldestSeconds) {
+  r_->queueWaiting.Set(static_cast<double>(waiting));
+  r_->queueRunning.Set(static_cast<double>(running));
+  r_->queueOldest.Set(oldestSeconds);
 }
 
 void Metrics::onAdd() { r_->adds.Increment(); }

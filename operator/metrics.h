@@ -26,6 +26,10 @@ class Metrics final : public QueueObserver, public ReconcileObserver {
   void setLeader(std::string_view lease, bool leads);
   void onRequest(std::string_view method, int status, std::string_view host, Millis took);
 
+  /// As of now: the builds that wait for admission, those that have a place, and for how long the
+  /// first of those that wait has done so.
+  void setAdmissions(std::size_t waiting, std::size_t running, double oldestSeconds);
+
   // QueueObserver
   void onAdd() override;
   void onRetry() override;

@@ -70,6 +70,23 @@ void addPodFlags(CLI::App& app, Options& o, RawOptions& raw) {
       ->capture_default_str();
 }
 
+void addQueueFlags(CLI::App& app, Options& o) {
+  app.add_option("--max-running-builds", o.limits.running,
+                 "builds that run at the same time, the others queue; 0: no limit")
+      ->envname("STAGEWRIGHT_MAX_RUNNING_BUILDS")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--max-running-builds-per-namespace", o.limits.perNamespace,
+                 "the same in each namespace, where no BuildPolicy says otherwise; 0: no limit")
+      ->envname("STAGEWRIGHT_MAX_RUNNING_BUILDS_PER_NAMESPACE")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
+  app.add_flag("--kueue,!--no-kueue", o.pods.kueue,
+               "pods carry the queue of their build as the label kueue.x-k8s.io/queue-name")
+      ->envname("STAGEWRIGHT_KUEUE")
+      ->capture_default_str();
+}
+
 void addServiceFlags(CLI::App& app, Options& o, RawOptions& raw) {
   app.add_option("--metrics-bind", raw.metricsBind, "host:port of /metrics, /healthz and /readyz")
       ->envname("STAGEWRIGHT_METRICS_BIND")
@@ -134,6 +151,7 @@ ParsedOptions parseOptions(int argc, const char* const* argv) {
   app.footer(kFooter);
   addClusterFlags(app, o);
   addPodFlags(app, o, raw);
+  addQueueFlags(app, o);
   addServiceFlags(app, o, raw);
   try {
     app.parse(argc, argv);

@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/pods/pods.h"
+#include "lib/queue/fair_queue.h"
 
 namespace stagewright::op {
 
@@ -29,6 +30,7 @@ struct Options {
   ImageVolumes imageVolumes = ImageVolumes::kAuto;
   log::Level logLevel = log::Level::kInfo;
   pods::PodSettings pods;
+  queue::Limits limits{.running = 1000, .perNamespace = 0};
 };
 
 /// What main does instead of running, if anything: --help, --version and wrong flags have printed

@@ -10,6 +10,8 @@ namespace stagewright::op {
 
 namespace {
 constexpr std::size_t kRunKeyBytes = 32;
+constexpr Millis kUntilOpen{500};
+constexpr Millis kUntilKnown{250};  ///< the namespace of a build, by its own watch
 }  // namespace
 
 Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
@@ -23,16 +25,42 @@ Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
   }
   const Result<api::ImageBuild> build = api::parseImageBuild(*object);
   if (!build) {
+    p_.admissions.settle(key, false, "");
     return Outcome::terminal(build.error().message);
   }
-  const Result<lifecycle::World> world = observe(key, *build, stop);
+  const std::optional<policy::Policies> policies = p_.policies.policiesOf(build->metadata.namespace_);
+  if (!policies) {
+    return Outcome::waiting(kUntilKnown);
+  }
+  Result<lifecycle::World> world = observe(key, *build, stop);
   if (!world) {
     return Outcome::error(world.error().message, world.error().retryAfter);
   }
-  const lifecycle::Decision decision = lifecycle::planBuild(*build, *world, p_.clock.now());
-  const Outcome outcome = p_.applier.apply(*object, *build, decision, stop);
+  world->policies = *policies;
+  return planAndApply(key, *object, *build, *world, stop);
+}
+
+/// Twice if the run wants to be admitted: only the plan knows whether it does, and only the queue
+/// knows the answer.
+Outcome Reconciler::planAndApply(const std::string& key, const Json& object,
+                                 const api::ImageBuild& build, lifecycle::World& world,
+                                 std::stop_token stop) {
+  const TimePoint now = p_.clock.now();
+  world.admission.granted = false;
+  lifecycle::Decision decision = lifecycle::planBuild(build, world, now);
+  const bool asked = decision.ticket.has_value();
+  if (asked) {
+    const std::optional<lifecycle::Admission> answer = p_.admissions.ask(*decision.ticket);
+    if (!answer) {
+      return Outcome::waiting(kUntilOpen);
+    }
+    world.admission = *answer;
+    decision = lifecycle::planBuild(build, world, now);
+  }
+  const Outcome outcome = p_.applier.apply(object, build, decision, stop);
+  p_.admissions.settle(key, asked, p_.gate.expected(key, CachedKind::kBuild));
   if (outcome.kind == Outcome::Kind::kDone) {
-    follow(key, *build, *world, decision);
+    follow(key, build, world, decision);
   }
   return outcome;
 }
@@ -41,6 +69,7 @@ void Reconciler::forget(const std::string& key) {
   p_.gate.forget(key);
   p_.createErrors.forget(key);
   p_.followers.forget(key);
+  p_.admissions.settle(key, false, "");
 }
 
 Result<lifecycle::World> Reconciler::observe(const std::string& key, const api::ImageBuild& build,

@@ -10,11 +10,13 @@
 #include "lib/kube/client.h"
 #include "lib/kube/store.h"
 #include "lib/lifecycle/lifecycle.h"
+#include "operator/admission_board.h"
 #include "operator/applier.h"
 #include "operator/cluster_facts.h"
 #include "operator/create_errors.h"
 #include "operator/log_followers.h"
 #include "operator/outcome.h"
+#include "operator/policy_board.h"
 #include "operator/write_gate.h"
 
 namespace stagewright::op {
@@ -33,6 +35,8 @@ class Reconciler {
     CreateErrors& createErrors;
     LogFollowers& followers;
     Applier& applier;
+    AdmissionBoard& admissions;
+    const PolicyBoard& policies;
     lifecycle::Settings settings;
   };
   explicit Reconciler(Parts parts) : p_(std::move(parts)) {}
@@ -41,6 +45,8 @@ class Reconciler {
 
  private:
   void forget(const std::string& key);
+  Outcome planAndApply(const std::string& key, const Json& object, const api::ImageBuild& build,
+                       lifecycle::World& world, std::stop_token stop);
   Result<lifecycle::World> observe(const std::string& key, const api::ImageBuild& build,
                                    std::stop_token stop);
   std::vector<lifecycle::ObservedPod> podsOf(const std::string& key, const api::ImageBuild& build);

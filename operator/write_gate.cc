@@ -37,6 +37,12 @@ std::optional<Millis> WriteGate::wait(const std::string& key) {
   return std::nullopt;
 }
 
+std::string WriteGate::expected(const std::string& key, CachedKind kind) {
+  auto pending = pending_.lock();
+  const auto it = pending->find(key);
+  return it == pending->end() ? "" : it->second.versions[static_cast<std::size_t>(kind)];
+}
+
 bool WriteGate::hasPassed(const Pending& pending) const {
   for (std::size_t kind = 0; kind < pending.versions.size(); ++kind) {
     const std::string& wanted = pending.versions[kind];

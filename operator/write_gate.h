@@ -28,6 +28,8 @@ class WriteGate {
   /// Nothing: the gate is open. Else how soon to look again; that grows with the wait, for the
   /// caches are usually some milliseconds behind, and minutes when the API server is away.
   std::optional<Millis> wait(const std::string& key);
+  /// The version that `key` waits for; empty: none.
+  std::string expected(const std::string& key, CachedKind kind);
   void forget(const std::string& key) { pending_.lock()->erase(key); }
 
  private:

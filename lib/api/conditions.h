@@ -21,6 +21,7 @@ inline constexpr std::string_view kReconciling = "Reconciling";
 inline constexpr std::string_view kStalled = "Stalled";
 inline constexpr std::string_view kSourceFetched = "SourceFetched";
 inline constexpr std::string_view kPlanned = "Planned";
+inline constexpr std::string_view kAdmitted = "Admitted";
 inline constexpr std::string_view kWorkspaceReady = "WorkspaceReady";
 inline constexpr std::string_view kStagesSucceeded = "StagesSucceeded";
 inline constexpr std::string_view kPushed = "Pushed";

@@ -32,19 +32,20 @@ struct Parts {
   Json remedies = Json::object();
 };
 
-/// What is neither is dropped.
+/// What is neither (queue, priority, suspend, retention …) is dropped.
 Parts split(const ImageBuildSpec& spec) {
   Parts out;
   out.inputs = toJson(spec);
   for (const char* key :
-       {"imagePullSecrets", "registries", "workspace", "execution", "timeout", "retry"}) {
+       {"imagePullSecrets", "registries", "workspace", "execution", "timeout", "queueTimeout",
+        "retry"}) {
     move(out.inputs, out.remedies, key);
   }
   move(out.inputs["output"], out.remedies["output"], "secretRef");
   if (spec.source && spec.source->git) {
     move(out.inputs["source"]["git"], out.remedies["source"], "secretRef");
   }
-  for (const char* key : {"suspend", "retention", "onInputChange"}) {
+  for (const char* key : {"queue", "priority", "suspend", "retention", "onInputChange"}) {
     out.inputs.erase(key);
   }
   return out;

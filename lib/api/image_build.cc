@@ -42,9 +42,27 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
     TRY(out.execution, parseExecution(*execution));
   }
   TRY(out.timeout, optionalDuration(reader, "timeout"));
+  TRY(out.queueTimeout, optionalDuration(reader, "queueTimeout"));
   TRY(const std::optional<JsonReader> retry, reader.optionalObject("retry"));
   if (retry) {
     TRY(out.retry, parseRetry(*retry));
+  }
+  return ok();
+}
+
+/// The part of output that says nothing about the image.
+Status parseOutputDefaults(const JsonReader& reader, ImageBuildSpec& out) {
+  TRY(const std::optional<JsonReader> output, reader.optionalObject("output"));
+  if (output) {
+    TRY(out.output.secretRef, parseNameRef(*output, "secretRef", "spec.output.secretRef"));
+  }
+  return ok();
+}
+
+Status parseTurn(const JsonReader& reader, ImageBuildSpec& out) {
+  TRY(out.queue, reader.string("queue", ""));
+  if (reader.has("priority")) {
+    TRY(out.priority, reader.integer("priority"));
   }
   return ok();
 }
@@ -94,6 +112,7 @@ Result<ImageBuildSpec> parseSpec(const JsonReader& reader) {
   ImageBuildSpec out;
   CHECK_OK(parseInputs(reader, out));
   CHECK_OK(parseRemedies(reader, out));
+  CHECK_OK(parseTurn(reader, out));
   TRY(out.suspend, reader.boolean("suspend", false));
   TRY(const std::optional<JsonReader> retention, reader.optionalObject("retention"));
   if (retention) {
@@ -101,6 +120,18 @@ Result<ImageBuildSpec> parseSpec(const JsonReader& reader) {
   }
   TRY(out.onInputChange, parseOnInputChange(reader));
   CHECK_OK(checkTogether(reader, out));
+  return out;
+}
+
+Result<ImageBuildSpec> parseSpecDefaults(const JsonReader& reader) {
+  ImageBuildSpec out;
+  CHECK_OK(parseOutputDefaults(reader, out));
+  CHECK_OK(parseRemedies(reader, out));
+  CHECK_OK(parseTurn(reader, out));
+  TRY(const std::optional<JsonReader> retention, reader.optionalObject("retention"));
+  if (retention) {
+    TRY(out.retention, parseRetention(*retention));
+  }
   return out;
 }
 
@@ -142,7 +173,12 @@ Json toJson(const ImageBuildSpec& spec) {
   putJson(out, "registries", arrayOf(spec.registries));
   putJson(out, "workspace", toJson(spec.workspace));
   putJson(out, "execution", toJson(spec.execution));
+  putText(out, "queue", spec.queue);
+  if (spec.priority) {
+    out["priority"] = *spec.priority;
+  }
   putDuration(out, "timeout", spec.timeout);
+  putDuration(out, "queueTimeout", spec.queueTimeout);
   putJson(out, "retry", toJson(spec.retry));
   if (spec.suspend) {
     out["suspend"] = true;

@@ -135,7 +135,7 @@ enum class Network { kDefault, kNone };
 struct Execution {
   std::optional<Isolation> isolation;
   std::optional<Start> start;
-  std::optional<int> maxParallelStages;
+  std::optional<std::int64_t> maxParallelStages;
   std::optional<Network> network;  ///< of RUN
   Resources resources;             ///< of every stage
   Resources prepare;               ///< JSON: prepare.resources
@@ -144,6 +144,9 @@ struct Execution {
   PodMetadata podMetadata;
   std::map<std::string, std::string> nodeSelector;
   std::vector<Toleration> tolerations;
+  std::string priorityClassName;
+  std::string runtimeClassName;
+  std::string serviceAccountName;
 };
 
 enum class PodRetention { kOnFailure, kAlways, kNever };
@@ -179,7 +182,10 @@ struct ImageBuildSpec {
   std::vector<Registry> registries;
   Workspace workspace;
   Execution execution;
+  std::string queue;
+  std::optional<std::int64_t> priority;
   std::optional<Millis> timeout;
+  std::optional<Millis> queueTimeout;
   RetryPolicy retry;
   bool suspend = false;
   Retention retention;
@@ -212,6 +218,9 @@ struct ImageBuild {
 Result<ImageBuild> parseImageBuild(const Json& object);
 /// Unknown fields are refused, with their path.
 Result<ImageBuildSpec> parseSpec(const JsonReader& spec);
+/// What a BuildPolicy may give defaults for: the same fields under the same names, all of them
+/// optional. The caller has refused unknown fields.
+Result<ImageBuildSpec> parseSpecDefaults(const JsonReader& defaults);
 /// Only what is set. parseSpec(toJson(x)) == x.
 Json toJson(const ImageBuildSpec& spec);
 Json toJson(const Resources& resources);

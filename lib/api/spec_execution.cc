@@ -11,7 +11,6 @@ constexpr std::array<std::string_view, 2> kAccessModeWords = {"ReadWriteOnce", "
 constexpr std::array<std::string_view, 3> kIsolationWords = {"Auto", "UserNamespace", "Baseline"};
 constexpr std::array<std::string_view, 3> kStartWords = {"Auto", "Eager", "WhenReady"};
 constexpr std::array<std::string_view, 2> kNetworkWords = {"Default", "None"};
-constexpr int kMaxStages = 64;
 
 using Quantities = std::map<std::string, std::string>;
 
@@ -157,7 +156,9 @@ Result<Execution> parseExecution(const JsonReader& reader) {
   Execution out;
   TRY(out.isolation, optionalEnum<Isolation>(reader, "isolation", kIsolationWords));
   TRY(out.start, optionalEnum<Start>(reader, "start", kStartWords));
-  TRY(out.maxParallelStages, optionalCount(reader, "maxParallelStages", 1, kMaxStages));
+  if (reader.has("maxParallelStages")) {
+    TRY(out.maxParallelStages, reader.integer("maxParallelStages"));
+  }
   TRY(out.network, optionalEnum<Network>(reader, "network", kNetworkWords));
   TRY(out.resources, parseResources(reader, "spec.execution"));
   TRY(out.prepare, parseRoleResources(reader, "prepare"));
@@ -169,6 +170,9 @@ Result<Execution> parseExecution(const JsonReader& reader) {
   }
   TRY(out.nodeSelector, parseTextMap(reader, "nodeSelector"));
   TRY(out.tolerations, listOf<Toleration>(reader, "tolerations", parseToleration));
+  TRY(out.priorityClassName, reader.string("priorityClassName", ""));
+  TRY(out.runtimeClassName, reader.string("runtimeClassName", ""));
+  TRY(out.serviceAccountName, reader.string("serviceAccountName", ""));
   return out;
 }
 
@@ -229,7 +233,9 @@ Json toJson(const Execution& execution) {
   Json out = Json::object();
   putEnum(out, "isolation", execution.isolation, kIsolationWords);
   putEnum(out, "start", execution.start, kStartWords);
-  putCount(out, "maxParallelStages", execution.maxParallelStages);
+  if (execution.maxParallelStages) {
+    out["maxParallelStages"] = *execution.maxParallelStages;
+  }
   putEnum(out, "network", execution.network, kNetworkWords);
   putJson(out, "resources", toJson(execution.resources));
   putJson(out, "prepare", roleJson(execution.prepare));
@@ -238,6 +244,9 @@ Json toJson(const Execution& execution) {
   putJson(out, "podMetadata", toJson(execution.podMetadata));
   putJson(out, "nodeSelector", execution.nodeSelector);
   putJson(out, "tolerations", arrayOf(execution.tolerations));
+  putText(out, "priorityClassName", execution.priorityClassName);
+  putText(out, "runtimeClassName", execution.runtimeClassName);
+  putText(out, "serviceAccountName", execution.serviceAccountName);
   return out;
 }
 

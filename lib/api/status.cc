@@ -31,6 +31,8 @@ Result<FailureStatus> parseFailure(const JsonReader& reader) {
   FailureStatus out;
   TRY(out.class_, reader.string("class", ""));
   TRY(out.reason, reader.string("reason", ""));
+  TRY(out.policy, reader.string("policy", ""));
+  TRY(out.rule, reader.string("rule", ""));
   TRY(out.stage, reader.string("stage", ""));
   TRY(out.instruction, reader.string("instruction", ""));
   TRY(out.line, intOf(reader, "line"));
@@ -101,6 +103,8 @@ Json toJson(const FailureStatus& failure) {
   Json out = Json::object();
   putText(out, "class", failure.class_);
   putText(out, "reason", failure.reason);
+  putText(out, "policy", failure.policy);
+  putText(out, "rule", failure.rule);
   putText(out, "stage", failure.stage);
   putText(out, "instruction", failure.instruction);
   putNumber(out, "line", failure.line);

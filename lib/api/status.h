@@ -102,7 +102,10 @@ struct RunStatus {
   int infrastructureRetries = 0;  ///< charged ones
   int restarts = 0;               ///< runs before this one that a lost or full node ended
   std::optional<TimePoint> startTime;
-  std::optional<TimePoint> admittedTime;  ///< prepare got its node; the timeout counts from here
+  std::string queue;      ///< that it waits in or was admitted from; may be empty
+  int queuePosition = 0;  ///< while it waits: coarsely (lib/queue), as of the last write
+  std::optional<TimePoint> admittedTime;  ///< the queue let it begin
+  std::optional<TimePoint> activeTime;    ///< prepare got its node; the timeout counts from here
   std::optional<TimePoint> completionTime;
   std::int64_t durationSeconds = 0;  ///< written with completionTime; and as text in `duration`
 };
@@ -138,6 +141,8 @@ struct PastRun {
 struct FailureStatus {
   std::string class_;  ///< JSON key: class. User | Platform | Policy
   std::string reason;
+  std::string policy;  ///< with reason PolicyViolation: the BuildPolicy that refused
+  std::string rule;    ///< and its field; a failure with a rule ends when the rule does
   std::string stage;
   std::string instruction;
   int line = 0;

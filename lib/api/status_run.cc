@@ -159,7 +159,10 @@ Result<RunStatus> parseRun(const JsonReader& reader) {
   TRY(out.infrastructureRetries, intOf(reader, "infrastructureRetries"));
   TRY(out.restarts, intOf(reader, "restarts"));
   TRY(out.startTime, optionalTime(reader, "startTime"));
+  TRY(out.queue, reader.string("queue", ""));
+  TRY(out.queuePosition, intOf(reader, "queuePosition"));
   TRY(out.admittedTime, optionalTime(reader, "admittedTime"));
+  TRY(out.activeTime, optionalTime(reader, "activeTime"));
   TRY(out.completionTime, optionalTime(reader, "completionTime"));
   TRY(out.durationSeconds, reader.integer("durationSeconds", 0));
   return out;
@@ -185,7 +188,10 @@ Json toJson(const RunStatus& run) {
   putNumber(out, "infrastructureRetries", run.infrastructureRetries);
   putNumber(out, "restarts", run.restarts);
   putTime(out, "startTime", run.startTime);
+  putText(out, "queue", run.queue);
+  putNumber(out, "queuePosition", run.queuePosition);
   putTime(out, "admittedTime", run.admittedTime);
+  putTime(out, "activeTime", run.activeTime);
   putTime(out, "completionTime", run.completionTime);
   if (run.completionTime) {
     out["durationSeconds"] = run.durationSeconds;

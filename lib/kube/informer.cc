@@ -53,6 +53,7 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
   std::set<std::string> seen;
   const ApiStatus listed = listPages(version, seen, stop);
   denied_.store(!listed && listed.error().code == Code::kDenied);
+  unknown_.store(!listed && listed.error().code == Code::kNotFound);
   if (listed) {
     dropUnseen(seen);
     synced_.store(true);

@@ -54,6 +54,8 @@ class Informer {
   bool isSynced() const { return synced_.load(); }
   /// We may not list this kind, as of the last try.
   bool isDenied() const { return denied_.load(); }
+  /// The server does not know this kind, as of the last try.
+  bool isUnknown() const { return unknown_.load(); }
   /// What the store has seen. Bookmarks count.
   std::string resourceVersion() const;
   std::int64_t listCount() const { return lists_.load(); }
@@ -89,6 +91,7 @@ class Informer {
   mutable Guarded<std::string> version_;
   std::atomic<bool> synced_ = false;     ///< set once by run(), read by anybody
   std::atomic<bool> denied_ = false;     ///< set by run(), read by anybody
+  std::atomic<bool> unknown_ = false;    ///< set by run(), read by anybody
   std::atomic<std::int64_t> lists_ = 0;  ///< for tests and metrics
 };
 

@@ -16,6 +16,8 @@ struct Resource {
 };
 
 inline constexpr Resource kImageBuilds{"build.stagewright.dev", "v1alpha1", "imagebuilds"};
+inline constexpr Resource kBuildPolicies{"build.stagewright.dev", "v1alpha1", "buildpolicies",
+                                         false};
 inline constexpr Resource kPods{"", "v1", "pods"};
 inline constexpr Resource kClaims{"", "v1", "persistentvolumeclaims"};
 inline constexpr Resource kConfigMaps{"", "v1", "configmaps"};

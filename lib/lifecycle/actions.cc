@@ -31,7 +31,7 @@ bool isMissing(Turn& turn, const api::AttemptStatus& attempt, std::string_view r
 
 std::int64_t remainingSeconds(Turn& turn) {
   const Millis timeout = turn.build.spec.timeout.value_or(turn.world.settings.timeout);
-  const TimePoint begin = turn.run().admittedTime.value_or(turn.now);
+  const TimePoint begin = turn.run().activeTime.value_or(turn.now);
   const Millis left = std::chrono::ceil<Millis>(begin + timeout - turn.now);
   return std::chrono::duration_cast<std::chrono::seconds>(std::max<Millis>(left, kLeast)).count();
 }

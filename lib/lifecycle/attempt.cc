@@ -278,6 +278,11 @@ std::optional<Outcome> Attempt::lookAtPull() {
 }
 
 std::optional<Outcome> Attempt::lookAtPending() {
+  if (pod_->gated) {
+    note(reason::kQueued,
+         "pod " + pod_->name + " of " + label_ + " waits for its scheduling gates to be removed");
+    return std::nullopt;
+  }
   if (!pod_->unschedulable.empty()) {
     const bool volume = isVolumeTrouble(pod_->unschedulable);
     const TimePoint since =

@@ -2,6 +2,7 @@
 
 #include "lib/api/reasons.h"
 #include "lib/lifecycle/phases.h"
+#include "lib/policy/defaults.h"
 
 namespace stagewright::lifecycle {
 
@@ -14,6 +15,9 @@ void drive(Turn& turn) {
   }
   if (!areSound(turn.status().stages)) {
     turn.fail(outcomeOf(api::reason::kInternalError, "status.stages was changed by someone else"));
+    return;
+  }
+  if (!admitRun(turn)) {
     return;
   }
   // What has been pushed in time counts, so this is asked before the clock.
@@ -34,9 +38,11 @@ void drive(Turn& turn) {
 }  // namespace
 
 namespace {
-Decision planOnce(const api::ImageBuild& build, const World& world, TimePoint now,
+Decision planOnce(const api::ImageBuild& asked, const World& world, TimePoint now,
                   bool nextWaits = false) {
-  Turn turn(build, world, now);
+  api::ImageBuild build = asked;
+  build.spec = policy::applyDefaults(asked.spec, world.policies, fallbacksOf(world));
+  Turn turn(build, asked.spec, world, now);
   turn.nextWaits = nextWaits;
   if (build.metadata.deletionTimestamp) {
     return std::move(turn.decision);
@@ -50,7 +56,8 @@ Decision planOnce(const api::ImageBuild& build, const World& world, TimePoint no
   if (turn.isActive()) {
     drive(turn);
   }
-  writeStatus(turn, !free);
+  const bool waits = turn.isActive() && !isAdmitted(turn.run());
+  writeStatus(turn, !free || (waits && build.spec.suspend));
   planActions(turn);
   if (free) {
     planExpiry(turn);

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/json.h"
 #include "lib/lifecycle/world.h"
+#include "lib/queue/fair_queue.h"
 
 namespace stagewright::lifecycle {
 
@@ -52,12 +53,18 @@ struct Decision {
   std::vector<Action> actions;
   std::vector<EventNote> events;
   std::vector<std::string> followLogs;  ///< pod names: read from the start, folded by foldLogLine
+  /// The run wants to be admitted. Whoever keeps the queue asks it and plans again with its answer
+  /// in World::admission.
+  std::optional<queue::Ticket> ticket;
   std::optional<Millis> requeueAfter;
 };
 
 /// Pure. A build that is being deleted gets an unchanged status and no actions: the garbage
 /// collector removes the rest.
 Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint now);
+
+/// Pods may exist for it: it has a place until it is finished.
+bool isAdmitted(const api::RunStatus& run);
 
 /// Whether an object that answered AlreadyExists is the child we meant: same controller uid, same
 /// labels of ours.

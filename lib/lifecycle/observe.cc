@@ -117,6 +117,9 @@ void readConditions(const Json& status, ObservedPod& out) {
     } else if (type == "PodReadyToStartContainers" && value == "False") {
       out.isMounting = true;
     } else if (type == "PodScheduled" && value == "False" &&
+               textAt(condition, "reason") == "SchedulingGated") {
+      out.gated = true;
+    } else if (type == "PodScheduled" && value == "False" &&
                textAt(condition, "reason") == "Unschedulable") {
       out.unschedulable = textAt(condition, "message");
       out.unschedulableSince = timeAt(condition, "lastTransitionTime");

@@ -14,6 +14,8 @@ namespace stagewright::lifecycle {
 struct Outcome {
   std::string reason;
   std::string message;
+  std::string policy;  ///< with a rule: see api::FailureStatus
+  std::string rule;
   std::string stage;  ///< name, for failure.stage
   std::string instruction;
   int line = 0;

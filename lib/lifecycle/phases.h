@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "lib/lifecycle/turn.h"
+#include "lib/policy/check.h"
 #include "lib/schedule/schedule.h"
 
 namespace stagewright::lifecycle {
@@ -28,6 +29,15 @@ void restartRun(Turn& turn, std::string_view reason, const std::string& cause);
 bool isCancelled(Turn& turn);
 /// Ends a run whose time is over.
 void checkTimeout(Turn& turn);
+
+// admission.cc
+policy::Fallbacks fallbacksOf(const World& world);
+/// What the policies have against the spec, and against the plan as far as status tells it.
+std::optional<policy::Violation> violationOf(Turn& turn);
+/// The end of a run that a policy refuses.
+Outcome refusalOf(const policy::Violation& violation);
+/// False while the run waits for its turn, or if it has waited too long.
+bool admitRun(Turn& turn);
 
 // workspace.cc
 /// Chooses isolation and start mode once the claim is known. False while there is nothing to work

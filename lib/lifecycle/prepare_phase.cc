@@ -34,7 +34,7 @@ void takeOver(Turn& turn, const plan::PlanSummary& plan, const ObservedPod& pod)
   run.target = plan.target;
   run.sourceRevision = plan.sourceRevision;
   run.node = run.accessMode == "ReadWriteMany" ? std::string() : pod.node;
-  run.admittedTime = run.admittedTime ? run.admittedTime : std::optional<TimePoint>(turn.now);
+  run.activeTime = run.activeTime ? run.activeTime : std::optional<TimePoint>(turn.now);
   run.baseImages.clear();
   turn.status().stages.clear();
   turn.status().warnings.clear();
@@ -72,6 +72,10 @@ void checkAgainstPlan(Turn& turn) {
   const auto target = pods::resolveOutput(spec.output, turn.run().sourceRevision);
   if (!target) {
     turn.fail(outcomeOf(reason::kInvalidSpec, target.error().message));
+    return;
+  }
+  if (const auto violation = violationOf(turn)) {
+    turn.fail(refusalOf(*violation));
   }
 }
 
@@ -118,8 +122,8 @@ void planPrepare(Turn& turn) {
     }
   }
   std::optional<Outcome> outcome = attempt.look();
-  if (run.prepare.state == AttemptState::kRunning && !run.admittedTime) {
-    run.admittedTime = run.prepare.startTime;
+  if (run.prepare.state == AttemptState::kRunning && !run.activeTime) {
+    run.activeTime = run.prepare.startTime;
   }
   if (attempt.pod() == nullptr) {
     if (outcome) {

@@ -36,7 +36,8 @@ constexpr std::chrono::seconds kPatience(10);
 
 bool isBlocked(const api::StageStatus& stage) {
   return stage.state == AttemptState::kCreating &&
-         (stage.reason == reason::kQuotaExceeded || stage.reason == reason::kUnschedulable);
+         (stage.reason == reason::kQuotaExceeded || stage.reason == reason::kUnschedulable ||
+          stage.reason == reason::kQueued);
 }
 
 /// A stage wants to run, none does, and there is no quota or no room: publish only waits and can

@@ -24,9 +24,15 @@ std::string triggerOf(Turn& turn, const std::string& hash) {
     return api::rebuildToken(turn.build) != status.lastHandledRebuild ? "RebuildRequested"
                                                                       : "SpecChanged";
   }
-  const bool failed = status.run->result == reason::kFailed;
-  return failed && api::remediesHash(turn.build.spec) != status.remediesHash ? "RemedyChanged"
-                                                                             : std::string();
+  if (status.run->result != reason::kFailed) {
+    return {};
+  }
+  if (api::remediesHash(turn.asked) != status.remediesHash) {
+    return "RemedyChanged";
+  }
+  // A refused run has made nothing; what it asked for still stands and is allowed by now.
+  const bool refused = status.failure && !status.failure->rule.empty();
+  return refused && !violationOf(turn) ? "PolicyChanged" : "";
 }
 
 bool finishesFirst(const api::ImageBuildSpec& spec) {
@@ -57,7 +63,7 @@ void openRun(Turn& turn, std::string trigger, std::int64_t sequence, std::string
   run.generation = metadata.generation;
   run.trigger = std::move(trigger);
   run.builderImage = turn.world.settings.pods.builderImage;
-  run.spec = keptSpec(turn.build.spec);
+  run.spec = keptSpec(turn.asked);
   run.startTime = turn.now;
   status.run = std::move(run);
 }
@@ -73,7 +79,7 @@ bool letFinish(Turn& turn) {
   if (!turn.isActive()) {
     return false;
   }
-  if (hasInputsOf(turn.build.spec, turn.status())) {
+  if (hasInputsOf(turn.asked, turn.status())) {
     return true;
   }
   turn.cancel("its inputs were edited while spec.suspend holds the next run");
@@ -132,7 +138,7 @@ bool isNextWanted(const api::ImageBuild& build) {
 bool beginRunIfWanted(Turn& turn) {
   api::ImageBuildStatus& status = turn.status();
   const std::string token = api::rebuildToken(turn.build);
-  const std::string hash = api::inputHash(turn.build.spec, token);
+  const std::string hash = api::inputHash(turn.asked, token);
   std::string trigger = triggerOf(turn, hash);
   if (trigger.empty()) {
     return true;
@@ -140,13 +146,13 @@ bool beginRunIfWanted(Turn& turn) {
   if (turn.build.spec.suspend) {
     return letFinish(turn);
   }
-  if (turn.isActive() && finishesFirst(turn.build.spec) && hasInputsOf(turn.build.spec, status)) {
+  if (turn.isActive() && finishesFirst(turn.asked) && hasInputsOf(turn.asked, status)) {
     turn.nextWaits = true;
     return true;
   }
   const std::string replaced = turn.isActive() ? turn.run().id : std::string();
   status.inputHash = hash;
-  status.remediesHash = api::remediesHash(turn.build.spec);
+  status.remediesHash = api::remediesHash(turn.asked);
   status.lastHandledRebuild = token;
   const std::int64_t sequence = status.run ? status.run->sequence + 1 : 1;
   openRun(turn, trigger, sequence, reason::kCancelled);
@@ -169,7 +175,9 @@ void restartRun(Turn& turn, std::string_view why, const std::string& cause) {
   api::RunStatus& run = turn.run();
   run.restarts = before.restarts + 1;
   run.infrastructureRetries = before.infrastructureRetries;
-  run.admittedTime = before.admittedTime;  // the timeout covers retries
+  run.queue = before.queue;
+  run.admittedTime = before.admittedTime;  // it keeps its place
+  run.activeTime = before.activeTime;      // the timeout covers retries
   turn.wakeAt(turn.now);
   turn.event(true, "RunStarted", "run " + run.id + " replaces " + before.id + ": " + cause);
 }
@@ -181,12 +189,15 @@ bool isCancelled(Turn& turn) {
 }
 
 void checkTimeout(Turn& turn) {
-  const api::RunStatus& run = turn.run();
-  if (!run.admittedTime) {
+  api::RunStatus& run = turn.run();
+  if (!run.activeTime && run.prepare.state == api::AttemptState::kSucceeded) {
+    run.activeTime = run.admittedTime;  // an operator without a queue wrote one for both
+  }
+  if (!run.activeTime) {
     return;
   }
   const Millis timeout = turn.build.spec.timeout.value_or(turn.world.settings.timeout);
-  const TimePoint end = *run.admittedTime + timeout;
+  const TimePoint end = *run.activeTime + timeout;
   if (turn.now < end) {
     turn.wakeAt(end);
     return;

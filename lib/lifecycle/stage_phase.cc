@@ -115,38 +115,16 @@ void beginStage(Turn& turn, const std::vector<schedule::Stage>& graph, int index
   Attempt::ofStage(turn, stage).begin(&upstream);
 }
 
-/// Of the stages that could begin, those for which execution.maxParallelStages has room. A stage
-/// that would only wait for another one comes last.
-std::vector<int> withinLimit(Turn& turn, const std::vector<schedule::Stage>& graph,
-                             std::vector<int> ready) {
-  const std::optional<int>& limit = turn.build.spec.execution.maxParallelStages;
-  if (!limit) {
-    return ready;
-  }
-  const auto& stages = turn.status().stages;
-  const auto active = std::count_if(stages.begin(), stages.end(), [](const api::StageStatus& of) {
-    return of.state == AttemptState::kCreating || of.state == AttemptState::kRunning;
-  });
-  std::stable_partition(ready.begin(), ready.end(), [&](int index) {
-    const std::vector<int> reads = schedule::readsOf(graph, index);
-    return std::all_of(reads.begin(), reads.end(), [&](int upstream) {
-      return stages[static_cast<std::size_t>(upstream)].state == AttemptState::kSucceeded;
-    });
-  });
-  ready.resize(
-      std::min(ready.size(), static_cast<std::size_t>(std::max<long>(*limit - active, 0))));
-  return ready;
-}
-
 void scheduleStages(Turn& turn) {
   std::vector<schedule::Stage> graph = graphOf(turn);
   const schedule::Start start =
       turn.run().start == "WhenReady" ? schedule::Start::kWhenReady : schedule::Start::kEager;
-  const schedule::NextSteps next = schedule::nextSteps(graph, start);
+  const auto parallel = turn.build.spec.execution.maxParallelStages.value_or(0);
+  const schedule::NextSteps next = schedule::nextSteps(graph, start, static_cast<int>(parallel));
   for (const int index : next.drop) {
     drop(turn, turn.status().stages[static_cast<std::size_t>(index)]);
   }
-  for (const int index : withinLimit(turn, graph, next.start)) {
+  for (const int index : next.start) {
     if (turn.isActive()) {
       beginStage(turn, graph, index);
     }

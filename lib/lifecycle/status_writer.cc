@@ -133,6 +133,8 @@ std::string prepareTrouble(Turn& turn) {
   return turn.status().failure ? turn.status().failure->reason : std::string();
 }
 
+bool isQueued(Turn& turn) { return turn.isActive() && !isAdmitted(turn.run()); }
+
 /// Nothing is known about a part, and after the end nothing will be.
 Finding openFinding(Turn& turn, std::string message = {}) {
   const std::string& result = turn.run().result;
@@ -167,6 +169,20 @@ void writeSourceAndPlan(Turn& turn) {
       : ofPlan ? Finding{Truth::kTrue, "Fetched", {}}
                : openFinding(turn));
   set(turn, condition::kPlanned, ofPlan ? troubled(turn, why) : openFinding(turn));
+}
+
+void writeAdmitted(Turn& turn) {
+  const api::RunStatus& run = turn.run();
+  if (isQueued(turn)) {
+    const std::string message = turn.waiting() ? turn.waiting()->message : std::string();
+    set(turn, condition::kAdmitted,
+        {Truth::kUnknown, turn.world.admission.held ? "Held" : std::string(reason::kQueued),
+         message});
+  } else if (isAdmitted(run)) {
+    set(turn, condition::kAdmitted, {Truth::kTrue, "Admitted", {}});
+  } else {
+    set(turn, condition::kAdmitted, openFinding(turn));
+  }
 }
 
 void writeWorkspace(Turn& turn) {
@@ -241,6 +257,9 @@ void writeSuspended(Turn& turn) {
   set(turn, condition::kReady, held);
   set(turn, condition::kSucceeded, held);
   set(turn, condition::kFinished, {Truth::kFalse, std::string(reason::kSuspended), held.message});
+  if (turn.status().run && isQueued(turn)) {
+    set(turn, condition::kAdmitted, held);
+  }
   conditions.remove(condition::kReconciling);
   conditions.remove(condition::kStalled);
   turn.status().phase = reason::kSuspended;
@@ -288,6 +307,7 @@ void writeStatus(Turn& turn, bool held) {
   }
   status.phase = phaseOf(turn);
   status.progress = progressOf(turn);
+  writeAdmitted(turn);
   writeSourceAndPlan(turn);
   writeWorkspace(turn);
   writeStages(turn);

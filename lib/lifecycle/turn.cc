@@ -17,6 +17,8 @@ api::FailureStatus failureOf(const Outcome& outcome, const api::ImageBuild& buil
   api::FailureStatus out;
   out.class_ = api::className(info ? info->failureClass : api::FailureClass::kPlatform);
   out.reason = outcome.reason;
+  out.policy = outcome.policy;
+  out.rule = outcome.rule;
   out.stage = api::cleanLine(outcome.stage, 256);
   out.instruction = api::cleanLine(outcome.instruction, 512);
   out.line = outcome.line;

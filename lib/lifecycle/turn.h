@@ -13,12 +13,15 @@ namespace stagewright::lifecycle {
 
 class Turn {
  public:
-  Turn(const api::ImageBuild& theBuild, const World& theWorld, TimePoint theTime)
-      : build(theBuild), world(theWorld), now(theTime) {
+  /// `theBuild`: with policies' defaults in its spec; `theAsked`: the spec without them.
+  Turn(const api::ImageBuild& theBuild, const api::ImageBuildSpec& theAsked, const World& theWorld,
+       TimePoint theTime)
+      : build(theBuild), asked(theAsked), world(theWorld), now(theTime) {
     decision.status = theBuild.status;
   }
 
   const api::ImageBuild& build;
+  const api::ImageBuildSpec& asked;  ///< what the user set: identity is made of this
   const World& world;
   const TimePoint now;
   Decision decision;

@@ -16,6 +16,7 @@
 #include "lib/plan/report.h"
 #include "lib/plan/summary.h"
 #include "lib/pods/pods.h"
+#include "lib/policy/policy.h"
 
 namespace stagewright::lifecycle {
 
@@ -56,6 +57,7 @@ struct ObservedPod {
   bool isMounting = false;    ///< its volumes or its network are not ready yet
   std::string unschedulable;  ///< message of PodScheduled=False with reason Unschedulable
   std::optional<TimePoint> unschedulableSince;
+  bool gated = false;  ///< a scheduling gate holds it, such as Kueue's
   std::string
       runKey;  ///< 32 raw bytes from the environment of prepare and publish; empty otherwise
 
@@ -135,6 +137,14 @@ struct Settings {
   Millis workspaceTTL{0};  ///< zero: the workspace goes with the end of a run
 };
 
+/// What the queue answered to Decision::ticket.
+struct Admission {
+  bool granted = true;
+  int position = 0;   ///< queue::coarsePosition
+  bool held = false;  ///< by a policy, not by others
+  std::string why;    ///< a sentence
+};
+
 struct World {
   std::vector<ObservedPod> pods;      ///< labelled with this build's name AND owned by its uid
   std::vector<ObservedClaim> claims;  ///< owned by its uid, and the one workspace.claimName names
@@ -146,6 +156,8 @@ struct World {
   /// Who else works on the same ReadWriteOnce claim and comes first (see claimHolder); empty:
   /// nobody.
   std::string claimHolder;
+  Admission admission;
+  policy::Policies policies;  ///< of the build's namespace
 };
 
 /// Runs on one ReadWriteOnce claim go one after the other, by (run.startTime, uid). Among `others`

@@ -26,6 +26,9 @@ Json labelsOf(const RunContext& run, const PodIdentity* identity) {
   if (identity->stage >= 0) {
     out[std::string(api::kStageLabel)] = std::to_string(identity->stage);
   }
+  if (run.settings.kueue && !runOf(run).queue.empty()) {
+    out["kueue.x-k8s.io/queue-name"] = runOf(run).queue;
+  }
   return out;
 }
 
@@ -73,6 +76,14 @@ void putPlacement(Json& spec, const RunContext& run, const PodIdentity& identity
   for (const api::Toleration& toleration : wanted.execution.tolerations) {
     spec["tolerations"].push_back(api::toJson(toleration));
   }
+  const auto putName = [&](const char* key, const std::string& name) {
+    if (!name.empty()) {
+      spec[key] = name;
+    }
+  };
+  putName("priorityClassName", wanted.execution.priorityClassName);
+  putName("runtimeClassName", wanted.execution.runtimeClassName);
+  putName("serviceAccountName", wanted.execution.serviceAccountName);
   for (const std::string& name : wanted.imagePullSecrets) {
     spec["imagePullSecrets"].push_back({{"name", name}});
   }

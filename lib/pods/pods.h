@@ -31,6 +31,7 @@ struct PodSettings {
   api::Resources publishResources;
   std::string workspaceSize = "10Gi";
   std::string storageClassName;  ///< empty: the cluster's default class
+  bool kueue = false;            ///< the run's queue is a LocalQueue of Kueue
   /// execution.podMetadata may use names that begin with one of these; none by default, because
   /// labels select network policies and annotations inject containers.
   std::vector<std::string> podMetadataPrefixes;

@@ -1,4 +1,4 @@
-// Which requests and limits each pod gets. Internal to lib/pods, except for what pods.h declares.
+// Which requests and limits each pod gets.
 #pragma once
 
 #include "lib/api/image_build.h"

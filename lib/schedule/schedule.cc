@@ -49,7 +49,7 @@ std::map<int, int> pinsOf(const std::vector<Stage>& stages, int stage) {
   return out;
 }
 
-NextSteps nextSteps(const std::vector<Stage>& stages, Start start) {
+NextSteps nextSteps(const std::vector<Stage>& stages, Start start, int maxParallel) {
   NextSteps out;
   // Ascending order is topological: what a stage reads has been judged before it.
   std::vector<bool> dropped(stages.size(), false);
@@ -66,14 +66,19 @@ NextSteps nextSteps(const std::vector<Stage>& stages, Start start) {
       awaited[static_cast<std::size_t>(pin.first)] = true;
     }
   }
+  auto busy = std::count_if(stages.begin(), stages.end(), [](const Stage& stage) {
+    return stage.state == State::kStarting || stage.state == State::kRunning;
+  });
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const std::vector<int> reads = readsOf(stages, static_cast<int>(i));
     const bool ready = std::all_of(reads.begin(), reads.end(), [&](int upstream) {
       return isReady(at(stages, upstream).state, start) &&
              !dropped[static_cast<std::size_t>(upstream)];
     });
-    if (stages[i].state == State::kWaiting && ready && !awaited[i]) {
+    const bool room = maxParallel <= 0 || busy < maxParallel;
+    if (stages[i].state == State::kWaiting && ready && !awaited[i] && room) {
       out.start.push_back(static_cast<int>(i));
+      ++busy;
     }
   }
   return out;

@@ -36,8 +36,10 @@ struct NextSteps {
   std::vector<int> drop;
 };
 
-/// REQUIRES: every index in baseStage and dependsOn is below the stage's own.
-NextSteps nextSteps(const std::vector<Stage>& stages, Start start);
+/// `maxParallel`: stages that may be starting or running at the same time; 0: any number. A stage
+/// that waits inside for its upstreams counts too; they hold places of their own, so somebody
+/// always gets on. REQUIRES: every index in baseStage and dependsOn is below the stage's own.
+NextSteps nextSteps(const std::vector<Stage>& stages, Start start, int maxParallel = 0);
 
 /// Stages whose files `stage` reads: those it depends on, and all below its base (their layers make
 /// up its root).

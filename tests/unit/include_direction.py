@@ -26,7 +26,7 @@ def closure(folder, seen=None):
     return seen
 
 # What a pure folder may not reach for: network, file system, clock, environment.
-pure = {"lib/dockerfile", "lib/oci", "lib/plan", "lib/schedule", "lib/lifecycle", "lib/pods", "lib/api"}
+pure = {"lib/dockerfile", "lib/oci", "lib/plan", "lib/schedule", "lib/lifecycle", "lib/pods", "lib/api", "lib/queue", "lib/policy"}
 impure = re.compile(r'#include\s+<(filesystem|fstream|unistd\.h|sys/socket\.h|sys/stat\.h|fcntl\.h|curl/.*|cpprest/.*|boost/.*|ctime)>')
 heavy = {"cpprest": "lib/kube", "boost": "lib/http", "curl": "lib/http", "archive.h": "builder-pod/prepare"}
 

@@ -38,7 +38,8 @@ class Dispatch : public testing::Test {
   Metrics metrics_;
   WorkQueue queue_{clock_};
   ClusterFactsBoard cluster_{ImageVolumes::kAuto, 36};
-  Dispatcher dispatcher_{queue_, cluster_, metrics_};
+  PolicyBoard policies_;
+  Dispatcher dispatcher_{queue_, cluster_, policies_, metrics_};
   const std::string key_ = "ns/b";
 };
 

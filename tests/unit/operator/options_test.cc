@@ -43,12 +43,26 @@ TEST(Options, AreRead) {
   EXPECT_EQ(parsed.options.logLevel, log::Level::kDebug);
 }
 
+TEST(Options, OfTheQueue) {
+  const Options defaults = parse({}).options;
+  EXPECT_EQ(defaults.limits.running, 1000);
+  EXPECT_EQ(defaults.limits.perNamespace, 0);
+  EXPECT_FALSE(defaults.pods.kueue);
+  const ParsedOptions parsed =
+      parse({"--max-running-builds=7", "--max-running-builds-per-namespace=2", "--kueue"});
+  ASSERT_FALSE(parsed.exitCode.has_value());
+  EXPECT_EQ(parsed.options.limits.running, 7);
+  EXPECT_EQ(parsed.options.limits.perNamespace, 2);
+  EXPECT_TRUE(parsed.options.pods.kueue);
+}
+
 TEST(Options, WrongOnesEndWithTwo) {
   for (const auto& flags : std::vector<std::vector<const char*>>{{"--workers", "0"},
                                                                  {"--metrics-bind", "nowhere"},
                                                                  {"--metrics-bind", "h:99999"},
                                                                  {"--lease-duration", "soon"},
                                                                  {"--image-volumes", "maybe"},
+                                                                 {"--max-running-builds", "-1"},
                                                                  {"--unknown"}}) {
     EXPECT_EQ(parse(flags).exitCode, 2) << flags[0];
   }

@@ -3,47 +3,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "lib/api/identity.h"
 #include "lib/api/image_build.h"
 #include "lib/api/spec_keys.h"
-#include "tests/unit/lib/api/crd_yaml.h"
+#include "tests/unit/lib/api/crd_schema.h"
 
 namespace stagewright::api {
 namespace {
 
+using testing::collectKeys;
+using testing::findGaps;
 using ::testing::IsEmpty;
 
 const Json& crd() {
-  static const Json kCrd = [] {
-    std::ifstream in(STAGEWRIGHT_SOURCE_DIR "/crds/imagebuilds.yaml");
-    std::stringstream text;
-    text << in.rdbuf();
-    return testing::CrdYaml::parse(text.str());
-  }();
+  static const Json kCrd = testing::loadCrd(STAGEWRIGHT_SOURCE_DIR "/crds/imagebuilds.yaml");
   return kCrd;
 }
 
 const Json& version() { return crd().at("spec").at("versions").at(0); }
 const Json& rootSchema() { return version().at("schema").at("openAPIV3Schema"); }
 const Json& schemaOf(const std::string& part) { return rootSchema().at("properties").at(part); }
-
-/// Objects with named fields below `schema`, as `path: {fields}`.
-void collectKeys(const Json& schema, const std::string& path,
-                 std::map<std::string, std::set<std::string>>& out) {
-  if (schema.contains("properties")) {
-    for (const auto& [key, child] : schema.at("properties").items()) {
-      out[path].insert(key);
-      collectKeys(child, path + "." + key, out);
-    }
-  }
-  if (schema.contains("items")) {
-    collectKeys(schema.at("items"), path + "[]", out);
-  }
-}
 
 TEST(Crd, HasExactlyTheFieldsThatLibApiReads) {
   std::map<std::string, std::set<std::string>> inCrd;
@@ -167,6 +148,9 @@ const std::map<std::string, Class> kClasses = {
     {"spec.workspace", Class::kRemedy},
     {"spec.execution", Class::kRemedy},
     {"spec.timeout", Class::kRemedy},
+    {"spec.queueTimeout", Class::kRemedy},
+    {"spec.queue", Class::kRest},
+    {"spec.priority", Class::kRest},
     {"spec.retry", Class::kRemedy},
     {"spec.retention", Class::kRest},
     {"spec.onInputChange", Class::kRest},
@@ -229,7 +213,7 @@ TEST(Crd, EveryFieldOfStatusIsReadAndWrittenBack) {
   for (Json* part : {&full["run"], &full["run"]["prepare"], &full["run"]["publish"],
                      &full["stages"][0], &full["lastSuccessful"], &full["history"][0]}) {
     for (const char* key :
-         {"startTime", "admittedTime", "completionTime", "failingSince", "retryAt"}) {
+         {"startTime", "admittedTime", "activeTime", "completionTime", "failingSince", "retryAt"}) {
       if (part->contains(key)) {
         (*part)[key] = time;
       }
@@ -243,43 +227,6 @@ TEST(Crd, EveryFieldOfStatusIsReadAndWrittenBack) {
   ASSERT_TRUE(status) << status.error().message;
   full["run"]["duration"] = "7s";  // made from durationSeconds
   EXPECT_EQ(toJson(*status), full);
-}
-
-/// What the API server would otherwise accept without limit, or kubectl explain would leave
-/// unexplained.
-void findGaps(const Json& schema, const std::string& path, std::vector<std::string>& gaps) {
-  const std::string type = schema.value("type", "");
-  const bool root = path == "spec" || path == "status";
-  if (!root && !path.ends_with("[]") && !schema.contains("description")) {
-    gaps.push_back(path + ": no description");
-  }
-  if (type == "string" && !schema.contains("maxLength") && !schema.contains("enum") &&
-      schema.value("format", "") != "date-time") {
-    gaps.push_back(path + ": no maxLength");
-  }
-  if (type == "array" &&
-      (!schema.contains("maxItems") || !schema.contains("x-kubernetes-list-type"))) {
-    gaps.push_back(path + ": no maxItems or list type");
-  }
-  if (schema.contains("additionalProperties") && !schema.contains("maxProperties")) {
-    gaps.push_back(path + ": no maxProperties");
-  }
-  if (schema.contains("default") && path != "status") {
-    gaps.push_back(path + ": has a default; what the user set could not be told any more");
-  }
-  for (const Json& rule : schema.value("x-kubernetes-validations", Json::array())) {
-    if (!rule.contains("message")) {
-      gaps.push_back(path + ": a rule without a message");
-    }
-  }
-  const Json properties = schema.value("properties", Json::object());
-  for (const auto& [key, child] : properties.items()) {
-    EXPECT_NE(key, "namespace") << "references are names in the build's own namespace";
-    findGaps(child, path + "." + key, gaps);
-  }
-  if (schema.contains("items")) {
-    findGaps(schema.at("items"), path + "[]", gaps);
-  }
 }
 
 TEST(Crd, IsBoundedAndExplainedEverywhere) {

@@ -98,6 +98,8 @@ class FakeCluster {
     out.cluster = cluster;
     out.settings = settings;
     out.claimHolder = claimHolder;
+    out.admission = admission;
+    out.policies = policies;
     out.freshRunKey = sha256Raw("key " + std::to_string(++keys_));
     return out;
   }
@@ -302,6 +304,8 @@ class FakeCluster {
   ClusterFacts cluster;
   Settings settings;
   std::string claimHolder;
+  Admission admission;
+  policy::Policies policies;
   int statusWrites = 0;
   bool deleted = false;  ///< the ImageBuild itself
   TimePoint now = TimePoint(std::chrono::seconds(1'800'000'000));

@@ -78,6 +78,16 @@ TEST(NextSteps, DropsWhoIsPinnedToAnOlderAttempt) {
   EXPECT_THAT(nextSteps(stages, Start::kEager).drop, ElementsAre(1));
 }
 
+TEST(NextSteps, KeepsToItsPlaces) {
+  const std::vector<Stage> stages = {in(State::kRunning, 1, {}),   in(State::kStarting, 1, {}),
+                                     in(State::kSucceeded, 1, {}), in(State::kHeld, 1, {}),
+                                     waiting({}),                  waiting({0}),
+                                     waiting({2})};
+  EXPECT_THAT(nextSteps(stages, Start::kEager, 0).start, ElementsAre(4, 5, 6));
+  EXPECT_THAT(nextSteps(stages, Start::kEager, 2).start, IsEmpty());
+  EXPECT_THAT(nextSteps(stages, Start::kEager, 4).start, ElementsAre(4, 5));
+}
+
 TEST(PinsOf, HoldTheWholeBaseChain) {
   std::vector<Stage> stages = {in(State::kSucceeded, 2, {}), in(State::kRunning, 1, {{0, 2}}, {0}),
                                in(State::kRunning, 3, {}), waiting({1, 2}, 1)};

@@ -1,0 +1,58 @@
+#include "operator/admission_keeper.h"
+
+#include <algorithm>
+
+#include "lib/base/log.h"
+#include "lib/kube/retry_delay.h"
+
+namespace stagewright::op {
+
+namespace {
+constexpr int kPage = 500;
+/// Ten status writes per second at most, however long the queue is.
+constexpr std::chrono::seconds kRefresh{10};
+constexpr std::size_t kPerRefresh = 100;
+constexpr const char* kUnfinished =
+    "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
+}  // namespace
+
+void AdmissionKeeper::run(std::stop_token stop) {
+  kube::RetryDelay delay(p_.clock, std::random_device{}());
+  for (kube::ApiStatus learned = learn(stop); !learned; learned = learn(stop)) {
+    if (stop.stop_requested()) {
+      return;
+    }
+    log::warn("cannot list the admitted builds, nothing is admitted until that works",
+              {{"error", learned.error().message}});
+    p_.clock.sleepFor(std::max(delay.next(), learned.error().retryAfter), stop);
+  }
+  p_.board.open();
+  while (p_.clock.sleepFor(kRefresh, stop)) {
+    refresh();
+  }
+}
+
+kube::ApiStatus AdmissionKeeper::learn(std::stop_token stop) {
+  kube::ListOptions options;
+  options.fieldSelector = kUnfinished;
+  options.limit = kPage;
+  do {
+    kube::ApiResult<kube::ListMeta> page = p_.client.list(
+        kube::kImageBuilds, p_.ns, options, [this](Json& build) { p_.board.expectRunning(build); },
+        stop);
+    if (!page) {
+      return std::move(page).error();
+    }
+    options.continueToken = page->continueToken;
+  } while (!options.continueToken.empty());
+  return {};
+}
+
+void AdmissionKeeper::refresh() {
+  p_.board.dropVanished(p_.cacheVersion());
+  for (const std::string& key : p_.board.stalePositions(kPerRefresh)) {
+    p_.wake(key);
+  }
+}
+
+}  // namespace stagewright::op
