@@ -10,7 +10,6 @@
 namespace stagewright::pods {
 
 namespace {
-const api::RunStatus& runOf(const RunContext& run) { return run.build.status.run.value(); }
 
 Json builderContainer(const RunContext& run, std::string_view role) {
   Json args = Json::array({role});
