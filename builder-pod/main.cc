@@ -1,26 +1,31 @@
 // stagewright-builder: the program of the builder image. Prepare and publish run it, each in a pod
-// of its own.
+// of its own; where the cluster serves no image volumes, an init container of a stage does too.
 #include <cstdio>
 #include <exception>
 #include <string_view>
 
 #include "builder-pod/prepare/prepare.h"
 #include "builder-pod/publish/publish.h"
+#include "builder-pod/tools/install_executor.h"
 #include "lib/base/log.h"
 #include "lib/plan/contract.h"
 
 namespace {
 
-constexpr std::string_view kUsage = "usage: stagewright-builder prepare|publish|--version\n";
+constexpr std::string_view kUsage =
+    "usage: stagewright-builder prepare|publish|install-executor DIRECTORY|--version\n";
 
-int runCommand(std::string_view command) {
-  if (command == "prepare") {
+int runCommand(std::string_view command, const char* argument) {
+  if (command == "install-executor" && argument != nullptr) {
+    return stagewright::tools::runInstallExecutorMain(argument);
+  }
+  if (argument == nullptr && command == "prepare") {
     return stagewright::prepare::runPrepareMain();
   }
-  if (command == "publish") {
+  if (argument == nullptr && command == "publish") {
     return stagewright::publish::runPublishMain();
   }
-  if (command == "--version") {
+  if (argument == nullptr && command == "--version") {
     std::puts("stagewright-builder " STAGEWRIGHT_VERSION);
     return 0;
   }
@@ -32,7 +37,8 @@ int runCommand(std::string_view command) {
 
 int main(int argc, char** argv) {
   try {
-    return runCommand(argc == 2 ? argv[1] : "");
+    const bool known = argc == 2 || argc == 3;
+    return runCommand(known ? argv[1] : "", argc == 3 ? argv[2] : nullptr);
   } catch (
       const std::exception& bug) {  // a bug or no memory: the operator retries it as infrastructure
     stagewright::log::error("unexpected exception", {{"error", bug.what()}});

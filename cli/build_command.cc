@@ -22,14 +22,16 @@ namespace {
 constexpr int kInterrupted = 130;
 
 int usageError(const std::string& message) {
-  std::fprintf(stderr, "stagewright build: %s\n`stagewright build --help` says more\n", message.c_str());
+  std::fprintf(stderr, "stagewright build: %s\n`stagewright build --help` says more\n",
+               message.c_str());
   return kUsageError;
 }
 
 void printHelp() {
   std::printf(
       "usage: stagewright build --local [options] CONTEXT\n\n"
-      "Builds a Dockerfile on this machine, as the cluster would. CONTEXT is a directory, a tar archive, `-` (an archive\n"
+      "Builds a Dockerfile on this machine, as the cluster would. CONTEXT is a directory, a tar "
+      "archive, `-` (an archive\n"
       "on standard input), a git repository or a URL of an archive. RUN needs crun or runc.\n\n%s",
       describeOptions(buildOptionTable()).c_str());
 }
@@ -67,9 +69,11 @@ int runBuildCommand(const std::vector<std::string>& args) {
   if (!options) {
     return usageError(options.error().message);
   }
-  // Before any thread: the mounts of a build are of this process alone, and signals are a request to stop.
+  // Before any thread: the mounts of a build are of this process alone, and signals are a request
+  // to stop.
   if (const Status isolated = local::enterPrivateMounts(); !isolated) {
-    std::fprintf(stderr, "stagewright build: %s\nA local build mounts file systems: run it as root.\n",
+    std::fprintf(stderr,
+                 "stagewright build: %s\nA local build mounts file systems: run it as root.\n",
                  isolated.error().message.c_str());
     return static_cast<int>(plan::Exit::kIsolation);
   }

@@ -33,7 +33,8 @@ bool isFile(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-Result<dockerfile::Source> loadSource(const Arguments& arguments, const std::string& directory, std::string& path) {
+Result<dockerfile::Source> loadSource(const Arguments& arguments, const std::string& directory,
+                                      std::string& path) {
   const std::string wanted = arguments.last("-f", arguments.last("--file", ""));
   dockerfile::Source source;
   if (wanted == "-") {
@@ -52,15 +53,20 @@ Result<dockerfile::Source> loadSource(const Arguments& arguments, const std::str
 }
 
 Json toJson(const SourceRange& range) {
-  return {{"file", range.file}, {"line", range.line}, {"column", range.column}, {"endLine", range.endLine}};
+  return {{"file", range.file},
+          {"line", range.line},
+          {"column", range.column},
+          {"endLine", range.endLine}};
 }
 
 Json toJson(const dockerfile::Finding& finding) {
-  return {{"rule", finding.rule},   {"level", finding.level},     {"message", finding.message},
-          {"url", finding.url},     {"range", toJson(finding.range)}, {"description", finding.description}};
+  return {{"rule", finding.rule},           {"level", finding.level},
+          {"message", finding.message},     {"url", finding.url},
+          {"range", toJson(finding.range)}, {"description", finding.description}};
 }
 
-void printReport(const dockerfile::Source& source, const dockerfile::CheckReport& report, bool json) {
+void printReport(const dockerfile::Source& source, const dockerfile::CheckReport& report,
+                 bool json) {
   if (json) {
     Json findings = Json::array();
     for (const dockerfile::Finding& finding : report.findings) {
@@ -97,7 +103,8 @@ Result<dockerfile::CheckInputs> makeInputs(const Arguments& arguments) {
   inputs.allStages = inputs.target.empty();
   for (const Arguments::Given& given : arguments.given()) {
     if (given.name == "--build-arg" && given.value.find('=') != std::string::npos) {
-      inputs.buildArgs[given.value.substr(0, given.value.find('='))] = given.value.substr(given.value.find('=') + 1);
+      inputs.buildArgs[given.value.substr(0, given.value.find('='))] =
+          given.value.substr(given.value.find('=') + 1);
     }
   }
   return inputs;
@@ -112,7 +119,8 @@ int runCheckOf(const Arguments& arguments) {
     return kUsageError;
   }
   const bool json = format == "json";
-  const std::string directory = arguments.positional().empty() ? "." : arguments.positional().front();
+  const std::string directory =
+      arguments.positional().empty() ? "." : arguments.positional().front();
   std::string path;
   const auto source = loadSource(arguments, directory, path);
   if (!source) {
@@ -144,8 +152,10 @@ int runCheckCommand(const std::vector<std::string>& args) {
     return kUsageError;
   }
   if (arguments->has("--help") || arguments->has("-h")) {
-    std::printf("usage: stagewright check [options] [DIRECTORY]\n\nChecks a Dockerfile without building it.\n\n%s",
-                describeOptions(checkOptions()).c_str());
+    std::printf(
+        "usage: stagewright check [options] [DIRECTORY]\n\nChecks a Dockerfile without building "
+        "it.\n\n%s",
+        describeOptions(checkOptions()).c_str());
     return kSuccess;
   }
   return runCheckOf(*arguments);

@@ -1,7 +1,9 @@
 #include "cli/cluster_access.h"
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "lib/api/clean_text.h"
 #include "lib/kube/cpprest_transport.h"
 #include "lib/kube/kubeconfig.h"
 
@@ -58,6 +60,11 @@ kube::ApiStatus annotate(const ClusterAccess& access, std::string_view name,
     return patched.error();
   }
   return {};
+}
+
+int complain(const Error& error, int code) {
+  std::fprintf(stderr, "stagewright: %s\n", api::cleanText(error.message, 4096).c_str());
+  return code;
 }
 
 std::vector<Option> together(std::vector<Option> first, const std::vector<Option>& second) {

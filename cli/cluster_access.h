@@ -36,6 +36,9 @@ kube::ApiResult<api::ImageBuild> fetchBuild(const ClusterAccess& access, std::st
 kube::ApiStatus annotate(const ClusterAccess& access, std::string_view name,
                          const std::string& value);
 
+/// Prints the error, clean, and gives `code` back.
+int complain(const Error& error, int code);
+
 std::vector<Option> together(std::vector<Option> first, const std::vector<Option>& second);
 
 }  // namespace stagewright::cli

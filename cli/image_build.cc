@@ -46,7 +46,7 @@ Status addProgram(const std::string& value, ImageContent& content) {
   return content.addProgram(source, destination);
 }
 
-Status addDirectory(const std::string& value, ImageContent& content) {
+Status addDirectoryOption(const std::string& value, ImageContent& content) {
   const auto [path, text] = splitAtColon(value);
   unsigned mode = 0755;
   if (!text.empty()) {
@@ -70,7 +70,7 @@ Result<std::vector<ImageContent>> readContents(const Arguments& arguments) {
     } else if (given.name == "--binary") {
       CHECK_OK(addProgram(given.value, content));
     } else if (given.name == "--directory") {
-      CHECK_OK(addDirectory(given.value, content));
+      CHECK_OK(addDirectoryOption(given.value, content));
     } else if (given.name == "--ca-certificates") {
       CHECK_OK(content.addCaCertificates());
     }
@@ -96,7 +96,7 @@ Result<std::vector<std::string>> parseList(std::string_view option, const std::s
   return list;
 }
 
-Result<oci::Platform> readPlatform(const Arguments& arguments) {
+Result<oci::Platform> machinePlatform(const Arguments& arguments) {
   utsname machine{};
   ::uname(&machine);
   return oci::parsePlatform(arguments.last("--platform", "linux/" + std::string(machine.machine)));
@@ -105,7 +105,7 @@ Result<oci::Platform> readPlatform(const Arguments& arguments) {
 Result<oci::ImageConfig> readConfig(const Arguments& arguments) {
   oci::ImageConfig config;
   config.created = kCreated;
-  TRY(config.platform, readPlatform(arguments));
+  TRY(config.platform, machinePlatform(arguments));
   config.user = arguments.last("--user", "");
   config.workingDir = arguments.last("--workdir", "");
   for (const Arguments::Given& given : arguments.given()) {

@@ -16,7 +16,7 @@ std::string line(std::string_view name, const std::string& value) {
   return value.empty() ? "" : left + value + "\n";
 }
 
-std::string joined(const std::vector<std::string>& words) { return dumpJson(words); }
+std::string jsonWords(const std::vector<std::string>& words) { return dumpJson(words); }
 
 }  // namespace
 
@@ -80,8 +80,8 @@ std::string makeInspectionText(const InspectedImage& inspected) {
   text += line("Size", formatBytes(inspected.sizeBytes()));
   text += line("User", config.user);
   text += line("Workdir", config.workingDir);
-  text += config.entrypoint ? line("Entrypoint", joined(*config.entrypoint)) : "";
-  text += config.cmd ? line("Cmd", joined(*config.cmd)) : "";
+  text += config.entrypoint ? line("Entrypoint", jsonWords(*config.entrypoint)) : "";
+  text += config.cmd ? line("Cmd", jsonWords(*config.cmd)) : "";
   for (const std::string& variable : config.env) {
     text += line("Env", variable);
   }

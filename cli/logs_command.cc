@@ -24,7 +24,7 @@ namespace {
 
 constexpr kube::Resource kSecrets{"", "v1", "secrets"};
 constexpr std::size_t kMaxLine = 1 << 20;
-constexpr Millis kPoll{500};
+constexpr Millis kLogPoll{500};
 constexpr int kReadAgain = 3;
 constexpr std::chrono::seconds kSaving(30);
 
@@ -74,11 +74,6 @@ class Printer {
   bool prefixes_ = false;
   Guarded<int> lock_;  // held while writing, so that lines never mix
 };
-
-int complain(const Error& error, int code = kFailure) {
-  std::fprintf(stderr, "stagewright: %s\n", api::cleanText(error.message, 4096).c_str());
-  return code;
-}
 
 void warn(const std::string& text) {
   std::fprintf(stderr, "stagewright: %s\n", api::cleanLine(text, 4096).c_str());
@@ -219,7 +214,7 @@ Status LogReader::addSavedLogs(Look& seen) {
     if (!onTheWay || access_.clock->steadyNow() >= end) {
       return saved ? ok() : Status(saved.error());
     }
-    access_.clock->sleepFor(kPoll, {});
+    access_.clock->sleepFor(kLogPoll, {});
     TRY(seen, look());
   }
 }
@@ -313,7 +308,7 @@ Status LogReader::follow() {
         break;
       }
     }
-    access_.clock->sleepFor(kPoll, {});
+    access_.clock->sleepFor(kLogPoll, {});
   }
   const bool any = !followed.empty();
   followed.clear();  // waits for their ends
@@ -339,7 +334,7 @@ int runLogsCommand(const std::vector<std::string>& args) {
   LogReader reader(*arguments, *access);
   const bool follow = arguments->has("-f") || arguments->has("--follow");
   const Status done = follow ? reader.follow() : reader.print();
-  return done ? kSuccess : complain(done.error());
+  return done ? kSuccess : complain(done.error(), kFailure);
 }
 
 }  // namespace stagewright::cli

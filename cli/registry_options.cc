@@ -9,7 +9,7 @@ namespace stagewright::cli {
 
 namespace {
 
-constexpr std::size_t kMaxCredentials = 1024 * 1024;
+constexpr std::size_t kMaxCredentialsFile = 1024 * 1024;
 
 Status addUserPassword(std::string_view text, const std::string& host,
                        registry::Credentials& credentials) {
@@ -26,9 +26,9 @@ Status addUserPassword(std::string_view text, const std::string& host,
 }
 
 /// USER:PASSWORD on one line, or a docker config.json.
-Status addFile(const std::string& path, const std::string& host,
+Status addCredentialsFile(const std::string& path, const std::string& host,
                registry::Credentials& credentials) {
-  TRY(std::string text, loadFile(path, kMaxCredentials));
+  TRY(std::string text, loadFile(path, kMaxCredentialsFile));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos ||
       text[text.find_first_not_of(" \t\r\n")] != '{') {
     return addUserPassword(text, host, credentials);
@@ -46,7 +46,7 @@ void addDefault(registry::Credentials& credentials) {
   const std::string path = directory != nullptr
                                ? std::string(directory) + "/config.json"
                                : std::string(home == nullptr ? "" : home) + "/.docker/config.json";
-  if (const Result<std::string> text = loadFile(path, kMaxCredentials)) {
+  if (const Result<std::string> text = loadFile(path, kMaxCredentialsFile)) {
     if (const auto parsed = registry::Credentials::parseDockerConfig(*text)) {
       credentials.append(*parsed);
     }
@@ -95,7 +95,7 @@ Result<RegistryAccess> makeRegistryAccess(const Arguments& arguments,
   }
   for (const std::string_view option : {"--creds-file", "--registry-user-file"}) {
     if (const auto path = arguments.last(option)) {
-      CHECK_OK(addFile(*path, host, config.credentials));
+      CHECK_OK(addCredentialsFile(*path, host, config.credentials));
     }
   }
   addDefault(config.credentials);

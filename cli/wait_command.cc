@@ -12,7 +12,7 @@ namespace stagewright::cli {
 
 namespace {
 
-constexpr Millis kPoll{500};
+constexpr Millis kWaitPoll{500};
 constexpr Millis kForEver = std::chrono::hours(24 * 365);
 
 const std::vector<Option>& waitOptions() {
@@ -24,12 +24,7 @@ const std::vector<Option>& waitOptions() {
   return kOptions;
 }
 
-int complain(const Error& error, int code) {
-  std::fprintf(stderr, "stagewright: %s\n", api::cleanText(error.message, 4096).c_str());
-  return code;
-}
-
-void printHelp(const char* usage, const std::vector<Option>& options, const char* footer) {
+void printClusterHelp(const char* usage, const std::vector<Option>& options, const char* footer) {
   std::printf("%s\n%s%s", usage, describeOptions(options).c_str(), footer);
 }
 
@@ -99,7 +94,7 @@ int runWait(const ClusterAccess& access, const std::string& token, Millis timeou
                                   " is not over after " + formatDuration(timeout)),
                       kWaitTimeout);
     }
-    access.clock->sleepFor(kPoll, {});
+    access.clock->sleepFor(kWaitPoll, {});
   }
 }
 
@@ -128,9 +123,10 @@ int runWaitCommand(const std::vector<std::string>& args) {
     return complain(arguments.error(), kWaitBroken);
   }
   if (arguments->has("--help")) {
-    printHelp("usage: stagewright wait [options] NAME", waitOptions(),
-              "\nexit codes: 0 success (the image is on standard output), 1 the build failed or is "
-              "not allowed,\n2 the platform failed, 3 cancelled, 124 timeout, 125 could not ask\n");
+    printClusterHelp(
+        "usage: stagewright wait [options] NAME", waitOptions(),
+        "\nexit codes: 0 success (the image is on standard output), 1 the build failed or is "
+        "not allowed,\n2 the platform failed, 3 cancelled, 124 timeout, 125 could not ask\n");
     return kSuccess;
   }
   const Result<Millis> timeout = arguments->has("--timeout")
@@ -158,7 +154,7 @@ int runRebuildCommand(const std::vector<std::string>& args) {
     return complain(arguments.error(), kUsageError);
   }
   if (arguments->has("--help")) {
-    printHelp("usage: stagewright rebuild [options] NAME", clusterOptions(), "");
+    printClusterHelp("usage: stagewright rebuild [options] NAME", clusterOptions(), "");
     return kSuccess;
   }
   const Result<ClusterAccess> access = makeClusterAccess(*arguments);
@@ -179,7 +175,7 @@ int runCancelCommand(const std::vector<std::string>& args) {
     return complain(arguments.error(), kUsageError);
   }
   if (arguments->has("--help")) {
-    printHelp("usage: stagewright cancel [options] NAME", clusterOptions(), "");
+    printClusterHelp("usage: stagewright cancel [options] NAME", clusterOptions(), "");
     return kSuccess;
   }
   const Result<ClusterAccess> access = makeClusterAccess(*arguments);

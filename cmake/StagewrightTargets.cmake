@@ -21,6 +21,11 @@ target_compile_options(stagewright_flags INTERFACE -Wall -Wextra -Wshadow -Wconv
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(stagewright_flags INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
 endif()
+# The presets compile a folder's files together, a dozen at a time: headers are most of the work of compiling one.
+# Names in anonymous namespaces must therefore be unique within a folder.
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(stagewright_flags INTERFACE -Wno-subobject-linkage)
+endif()
 if(STAGEWRIGHT_SANITIZE)
   target_compile_options(stagewright_flags INTERFACE -fsanitize=${STAGEWRIGHT_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(stagewright_flags INTERFACE -fsanitize=${STAGEWRIGHT_SANITIZE})

@@ -88,9 +88,9 @@ Result<std::string> hashFile(stage::SourceTree& tree, const std::string& path) {
   return hash.hex();
 }
 
-class Walk {
+class DigestWalk {
  public:
-  Walk(Sha256& hash, stage::SourceTree& tree, FileDigests& digests, const layer::PatternList* excludes)
+  DigestWalk(Sha256& hash, stage::SourceTree& tree, FileDigests& digests, const layer::PatternList* excludes)
       : hash_(hash), tree_(tree), digests_(digests), excludes_(excludes) {}
 
   Status add(const std::string& path, const std::string& inner, const layer::PatternList::Memory& above) {
@@ -200,7 +200,7 @@ Status FileDigests::save() {
 }
 
 Status addTree(Sha256& hash, stage::SourceTree& tree, const std::string& path, FileDigests& digests) {
-  return Walk(hash, tree, digests, nullptr).add(path, "", {});
+  return DigestWalk(hash, tree, digests, nullptr).add(path, "", {});
 }
 
 Status addSource(Sha256& hash, stage::SourceTree& tree, const plan::CopyStep& copy, const std::string& path,
@@ -221,7 +221,7 @@ Status addSource(Sha256& hash, stage::SourceTree& tree, const plan::CopyStep& co
     addPart(hash, match);
     const auto st = tree.stat(resolved);
     if (st) {
-      CHECK_OK(Walk(hash, tree, digests, excludes ? &*excludes : nullptr).add(resolved, "", {}));
+      CHECK_OK(DigestWalk(hash, tree, digests, excludes ? &*excludes : nullptr).add(resolved, "", {}));
     }
   }
   return ok();

@@ -19,14 +19,14 @@ bool isIndex(std::string_view mediaType) {
   return mediaType == oci::kMediaIndex || mediaType == oci::kMediaDockerList;
 }
 
-std::string blobName(const oci::Digest& digest) { return "blobs/sha256/" + std::string(digest.hex()); }
+std::string blobPath(const oci::Digest& digest) { return "blobs/sha256/" + std::string(digest.hex()); }
 
 }  // namespace
 
 Result<std::string> LayoutSource::loadBlob(const oci::Digest& digest) const {
-  TRY(std::string bytes, loadFile(directory_ + "/" + blobName(digest), kDocumentLimit));
+  TRY(std::string bytes, loadFile(directory_ + "/" + blobPath(digest), kDocumentLimit));
   if (oci::Digest::ofBytes(bytes) != digest) {
-    return invalid(directory_ + "/" + blobName(digest) + ": its content has another digest");
+    return invalid(directory_ + "/" + blobPath(digest) + ": its content has another digest");
   }
   return bytes;
 }
@@ -71,7 +71,7 @@ Result<plan::BaseImage> LayoutSource::fetchImage(const std::string& name, const 
 
 Status LayoutSource::fetchLayer(const std::string&, const oci::Descriptor& layer, const http::BodySink& sink,
                                 std::stop_token stop) {
-  const std::string path = directory_ + "/" + blobName(layer.digest);
+  const std::string path = directory_ + "/" + blobPath(layer.digest);
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
     return systemError("open", path, errno);

@@ -10,7 +10,7 @@ namespace stagewright::local {
 
 namespace {
 
-constexpr std::size_t kRecordLimit = 16 * 1024 * 1024;
+constexpr std::size_t kReferenceRecordLimit = 16 * 1024 * 1024;
 
 /// {"reference", "config": text, "layers": [descriptor]}
 std::string formatImage(const plan::BaseImage& image) {
@@ -39,7 +39,7 @@ Result<plan::BaseImage> parseImage(const std::string& text) {
 }
 
 std::optional<plan::BaseImage> loadImage(const std::string& path) {
-  const auto text = loadFile(path, kRecordLimit);
+  const auto text = loadFile(path, kReferenceRecordLimit);
   auto image = text ? parseImage(*text) : Result<plan::BaseImage>(text.error());
   return image ? std::optional(std::move(*image)) : std::nullopt;
 }

@@ -5,25 +5,11 @@
 
 #include "lib/api/conditions.h"
 #include "lib/kube/resource.h"
+#include "operator/json_at.h"
 
 namespace stagewright::op {
 
 namespace {
-const Json kNothing;
-
-const Json& at(const Json& object, const char* key) {
-  if (!object.is_object()) {
-    return kNothing;
-  }
-  const auto it = object.find(key);
-  return it == object.end() ? kNothing : *it;
-}
-
-std::string textAt(const Json& object, const char* key) {
-  const Json& value = at(object, key);
-  return value.is_string() ? value.get<std::string>() : "";
-}
-
 std::int64_t numberAt(const Json& object, const char* key) {
   const Json& value = at(object, key);
   return value.is_number_integer() ? value.get<std::int64_t>() : 0;

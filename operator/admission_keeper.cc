@@ -36,16 +36,23 @@ kube::ApiStatus AdmissionKeeper::learn(std::stop_token stop) {
   kube::ListOptions options;
   options.fieldSelector = kUnfinished;
   options.limit = kPage;
-  do {
+  for (;;) {
     kube::ApiResult<kube::ListMeta> page = p_.client.list(
         kube::kImageBuilds, p_.ns, options, [this](Json& build) { p_.board.expectRunning(build); },
         stop);
+    if (!page && page.error().code == Code::kInvalid && !options.fieldSelector.empty()) {
+      // Servers before 1.31 select by no fields of ours: the finished ones come too.
+      options.fieldSelector.clear();
+      continue;
+    }
     if (!page) {
       return std::move(page).error();
     }
     options.continueToken = page->continueToken;
-  } while (!options.continueToken.empty());
-  return {};
+    if (options.continueToken.empty()) {
+      return {};
+    }
+  }
 }
 
 void AdmissionKeeper::refresh() {

@@ -5,24 +5,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "operator/json_at.h"
+
 namespace stagewright::op {
 
 namespace {
-
-const Json kNothing;
-
-const Json& at(const Json& object, const char* key) {
-  if (!object.is_object()) {
-    return kNothing;
-  }
-  const auto it = object.find(key);
-  return it == object.end() ? kNothing : *it;
-}
-
-std::string textAt(const Json& object, const char* key) {
-  const Json& value = at(object, key);
-  return value.is_string() ? value.get<std::string>() : "";
-}
 
 bool trueAt(const Json& object, const char* key) {
   const Json& value = at(object, key);

@@ -6,25 +6,11 @@
 
 #include "lib/api/image_build.h"
 #include "lib/lifecycle/world.h"
+#include "operator/json_at.h"
 
 namespace stagewright::op {
 
 namespace {
-
-const Json kNothing;
-
-const Json& at(const Json& object, const char* key) {
-  if (!object.is_object()) {
-    return kNothing;
-  }
-  const auto it = object.find(key);
-  return it == object.end() ? kNothing : *it;
-}
-
-std::string textAt(const Json& object, const char* key) {
-  const Json& value = at(object, key);
-  return value.is_string() ? value.get<std::string>() : "";
-}
 
 /// Our own status writes change none of these.
 bool differsForUsers(const Json& before, const Json& after) {

@@ -2,12 +2,14 @@
 # From a fresh Debian 12 to two images built on a real Kubernetes. Can be run again: what is there is kept.
 #
 #   quickstart.sh [--real-images]
-#   quickstart.sh --context NAME --registry REF [--docker-config FILE]
+#   quickstart.sh --context NAME --registry REF [--docker-config FILE] [--plain-http] [--go-image REF]
 #
 #   --context NAME         use this cluster of your kubeconfig instead of starting one
 #   --registry REF         with --context: where images go, such as registry.example/team; both we and the nodes must
 #                          reach it
 #   --docker-config FILE   with --context: credentials for it; default: ~/.docker/config.json
+#   --plain-http           with --context: that registry, and the one of --go-image, speak HTTP
+#   --go-image REF         with --context: the example's base image; default: Docker Hub's golang
 #   --real-images          build on Docker Hub's golang image instead of one made on this machine (needs a network)
 #   --bin DIR              use these programs instead of building them
 #   --namespace NAME       where the example builds live; default: demo
@@ -22,7 +24,7 @@ source "$root/scripts/lib.sh"
 # A command that fails where no message was foreseen must not end the script in silence.
 trap 'warn "failed: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
 
-bin='' context='' registry='' docker_config=$HOME/.docker/config.json real_images=0 namespace=demo install_only=0
+bin='' context='' registry='' docker_config=$HOME/.docker/config.json real_images=0 plain_http=0 go_image='' namespace=demo install_only=0
 system_namespace=stagewright-system
 builds=(hello-go-large hello-go-small)
 
@@ -34,6 +36,8 @@ parse_arguments() {
       --context)       context=${2:?--context needs a name}; shift ;;
       --registry)      registry=${2:?--registry needs a repository prefix}; shift ;;
       --docker-config) docker_config=${2:?--docker-config needs a file}; shift ;;
+      --go-image)      go_image=${2:?--go-image needs a reference}; shift ;;
+      --plain-http)    plain_http=1 ;;
       --namespace)     namespace=${2:?--namespace needs a name}; shift ;;
       --bin)           bin=${2:?--bin needs a directory}; shift ;;
       --real-images)   real_images=1 ;;
@@ -46,8 +50,8 @@ parse_arguments() {
   if [[ -n $context ]]; then
     [[ -n $registry ]] || die "--context needs --registry: the cluster's nodes must be able to pull what we push"
     [[ -s $docker_config ]] || die "no credentials for $registry: $docker_config does not exist (--docker-config FILE)"
-  elif [[ -n $registry ]]; then
-    die "--registry belongs to --context; the local cluster has a registry of its own"
+  elif [[ -n $registry$go_image ]] || (( plain_http )); then
+    die "--registry, --plain-http and --go-image belong to --context; the local cluster has registries of its own"
   fi
 }
 
@@ -76,13 +80,9 @@ install_packages() {
 }
 
 start_cluster() {
-  if [[ -n $context ]]; then
-    "$root/scripts/cluster.sh" helm 2>&1 | prefixed cluster
-    use_own_cluster
-  else
-    "$root/scripts/cluster.sh" up 2>&1 | prefixed cluster
-    use_local_cluster
-  fi
+  [[ -n $context ]] || "$root/scripts/cluster.sh" up 2>&1 | prefixed cluster
+  "$root/scripts/cluster.sh" helm 2>&1 | prefixed cluster
+  if [[ -n $context ]]; then use_own_cluster; else use_local_cluster; fi
 }
 
 use_local_cluster() {
@@ -92,6 +92,8 @@ use_local_cluster() {
   push_flags=(--plain-http)
   secret_config=$STAGEWRIGHT_REGISTRY_CONFIG
   output=$STAGEWRIGHT_REGISTRY/$namespace/hello-go
+  plain_hosts=("$STAGEWRIGHT_REGISTRY" "$STAGEWRIGHT_OPEN_REGISTRY")
+  base_image=$STAGEWRIGHT_OPEN_REGISTRY/golang:latest
 }
 
 # A kubeconfig of our own with that context, so that kubectl and helm need no flag and yours is not touched.
@@ -107,6 +109,12 @@ use_own_cluster() {
   secret_config=$scratch/config.json
   own_credentials >"$secret_config"
   output=$registry/hello-go
+  base_image=$go_image
+  if (( plain_http )); then
+    push_flags+=(--plain-http)
+    plain_hosts=("${registry%%/*}")
+    [[ ${go_image%%/*} != *[.:]* || ${go_image%%/*} == "${registry%%/*}" ]] || plain_hosts+=("${go_image%%/*}")
+  fi
 }
 
 # Only what belongs to this registry goes into the cluster, not everything you are logged in to.
@@ -158,7 +166,7 @@ YAML
 
 # The example as it is in examples/, its images and registries set to where we are.
 write_overlay() {
-  local dir=$scratch/hello-go base name
+  local dir=$scratch/hello-go base name host
   mkdir -p "$dir"
   base=$(realpath --relative-to="$dir" "$root/examples/hello-go")
   {
@@ -168,22 +176,21 @@ write_overlay() {
       printf -- '    - {op: replace, path: /spec/output/image, value: "%s:%s"}\n' "$output" "${name##*-}"
     done
     printf -- '- target: {kind: ImageBuild}\n  patch: |\n'
-    if [[ -n $context ]]; then
-      printf -- '    - {op: add, path: /spec/imagePullSecrets, value: [{name: push}]}\n'
-    else
-      printf -- '    - {op: add, path: /spec/buildArgs, value: [{name: GO_IMAGE, value: "%s"}]}\n' "$STAGEWRIGHT_OPEN_REGISTRY/$go_image"
-      printf -- '    - {op: add, path: /spec/registries, value: [{host: "%s", tls: PlainHTTP}, {host: "%s", tls: PlainHTTP}]}\n' \
-        "$STAGEWRIGHT_REGISTRY" "$STAGEWRIGHT_OPEN_REGISTRY"
-    fi
+    [[ -z $context ]] || printf -- '    - {op: add, path: /spec/imagePullSecrets, value: [{name: push}]}\n'
+    [[ -z $base_image ]] || printf -- '    - {op: add, path: /spec/buildArgs, value: [{name: GO_IMAGE, value: "%s"}]}\n' "$base_image"
+    printf -- '    - {op: add, path: /spec/registries, value: []}\n'
+    for host in "${plain_hosts[@]}"; do
+      printf -- '    - {op: add, path: /spec/registries/-, value: {host: "%s", tls: PlainHTTP}}\n' "$host"
+    done
   } >"$dir/kustomization.yaml"
 }
 
 # The local cluster's nodes have no way out, so Docker Hub's image is copied into its registry.
 copy_real_images() {
   apt_install skopeo
-  go_image=hub/golang:latest
   skopeo copy --quiet --dest-tls-verify=false docker://docker.io/library/golang:latest \
-    "docker://127.0.0.1:${STAGEWRIGHT_OPEN_REGISTRY##*:}/$go_image" >&2
+    "docker://127.0.0.1:${STAGEWRIGHT_OPEN_REGISTRY##*:}/hub/golang:latest" >&2
+  base_image=$STAGEWRIGHT_OPEN_REGISTRY/hub/golang:latest
 }
 
 # Applying the same again builds nothing: that is what declarative means. A second run of this script asks for it.
@@ -236,7 +243,7 @@ TEXT
 }
 
 main() {
-  local start scratch go_image=golang:latest push_to pull_as push_flags secret_config output
+  local start scratch base_image push_to pull_as push_flags plain_hosts=() secret_config output
   declare -A images=()
   parse_arguments "$@"
   start=$(now_ms)

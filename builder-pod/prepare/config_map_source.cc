@@ -24,7 +24,7 @@ fs::path dataDirectory(const std::string& mount) {
   return fs::is_directory(data, error) ? data : fs::path(mount);
 }
 
-Outcome<void> copyFile(const fs::directory_entry& entry, const fs::path& target,
+Outcome<void> copyKey(const fs::directory_entry& entry, const fs::path& target,
                        const std::string& into) {
   TRY_OR(const std::string bytes, loadFile(entry.path().string(), kMaxFileBytes), error,
          refuse(plan::Exit::kInternal, "InternalError", error.message));
@@ -49,7 +49,7 @@ Outcome<int> copyTree(const fs::path& from, const fs::path& to, const std::strin
       TRY(const int below, copyTree(it->path(), to / name, into));
       files += below;
     } else if (it->is_regular_file(ignored)) {
-      CHECK_OK(copyFile(*it, to / name, into));
+      CHECK_OK(copyKey(*it, to / name, into));
       ++files;
     }
   }

@@ -13,6 +13,7 @@
 #include "builder-pod/prepare/preparation.h"
 #include "builder-pod/prepare/prepare.h"
 #include "builder-pod/prepare/words.h"
+#include "lib/base/clock.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
@@ -23,6 +24,10 @@
 namespace stagewright::prepare {
 
 namespace {
+
+/// Nothing is lost when prepare gives up: the operator says in the status which registry does not
+/// answer, and tries again in a new pod. So people learn it after half a minute, not after two.
+constexpr Millis kRegistryPatience{30'000};
 
 Result<std::string> readEnv(std::string_view name) {
   const char* value = std::getenv(std::string(name).c_str());
@@ -61,6 +66,7 @@ Outcome<PreparationJob> readJob(const PodVoice::Identity& identity) {
   job.configMapDir = plan::kConfigMapDir;
   job.sourceSecretDir = plan::kSourceSecretDir;
   job.gitEnvironment = inheritedGitEnvironment();
+  job.retry.budget = kRegistryPatience;
   TRY_OR(const std::string request, readEnv(plan::kEnvRequest), error, broken(error));
   TRY_OR(job.request, plan::parseBuildRequest(request), error, broken(error));
   TRY(job.pullCredentials,

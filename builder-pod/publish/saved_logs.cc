@@ -12,7 +12,7 @@ namespace stagewright::publish {
 
 namespace {
 
-constexpr int kMaxAttempts = 100;
+constexpr int kMaxSavedAttempts = 100;
 constexpr std::string_view kMediaEmpty = "application/vnd.oci.empty.v1+json";
 constexpr std::string_view kEmpty = "{}";
 
@@ -67,7 +67,7 @@ class LogPush {
     TRY(const plan::BuildPlan plan, directory.loadPlan(job_.prepareAttempt, job_.planDigest));
     CHECK_OK(addPrepare(directory));
     for (const plan::Stage& stage : plan.stages) {
-      for (int attempt = 1; attempt <= kMaxAttempts && directory.hasAttempt(stage.index, attempt);
+      for (int attempt = 1; attempt <= kMaxSavedAttempts && directory.hasAttempt(stage.index, attempt);
            ++attempt) {
         CHECK_OK(addStage(directory, stage, attempt));
       }

@@ -12,7 +12,7 @@ namespace {
 
 std::string textOf(const std::string& path) { return loadFile(path, 64 * 1024).value_or(""); }
 
-std::optional<std::int64_t> numberOf(std::string_view text) {
+std::optional<std::int64_t> countOf(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end != text.data() ? std::optional(value) : std::nullopt;
@@ -24,7 +24,7 @@ std::optional<std::int64_t> valueOf(std::string_view text, std::string_view key)
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ' ') {
-      return numberOf(line.substr(key.size() + 1));
+      return countOf(line.substr(key.size() + 1));
     }
   }
   return std::nullopt;
@@ -43,7 +43,7 @@ std::int64_t MemoryEvents::kills() const {
 
 std::string MemoryEvents::limit() const {
   for (const char* file : {"/memory.max", "/memory/memory.limit_in_bytes"}) {
-    const auto bytes = numberOf(textOf(directory_ + file));
+    const auto bytes = countOf(textOf(directory_ + file));
     if (bytes && *bytes < (std::int64_t{1} << 60)) {
       return std::to_string(*bytes / (1024 * 1024)) + "Mi";
     }

@@ -80,6 +80,10 @@ Error systemError(std::string_view call, std::string_view object, int err);
 
 /// `text` in double quotes with control characters escaped, cut at `limit` bytes: for messages.
 std::string quoted(std::string_view text, std::size_t limit = 512);
+// Where <filesystem> is included, argument-dependent lookup finds std::quoted too; for a std::string it must not win.
+inline std::string quoted(const char* text) { return quoted(std::string_view(text)); }
+inline std::string quoted(const std::string& text) { return quoted(std::string_view(text)); }
+inline std::string quoted(std::string& text) { return quoted(std::string_view(text)); }
 
 }  // namespace stagewright
 

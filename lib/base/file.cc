@@ -56,6 +56,9 @@ Status saveFileAtomically(const std::string& path, std::string_view bytes, unsig
     if (!fd) {
       return systemError("create", temporary, errno);
     }
+    if (::fchmod(fd.get(), mode) != 0) {  // open() applied the umask
+      return systemError("chmod", temporary, errno);
+    }
     CHECK_OK(writeAll(fd.get(), bytes, temporary));
     if (::fsync(fd.get()) != 0) {
       return systemError("fsync", temporary, errno);

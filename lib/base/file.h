@@ -14,6 +14,7 @@ namespace stagewright {
 Result<std::string> loadFile(const std::string& path, std::size_t limit);
 
 /// Writes `bytes` under a temporary name in the same directory, fsyncs, renames over `path`. A reader sees all or nothing.
+/// `mode` is exact, whatever the umask.
 Status saveFileAtomically(const std::string& path, std::string_view bytes, unsigned mode = 0644);
 
 /// Opens `path` (relative) beneath the directory `dir`, refusing symbolic links anywhere and `..` out of it, by

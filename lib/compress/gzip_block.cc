@@ -12,7 +12,7 @@ namespace stagewright::compress {
 namespace {
 
 // Fixed: level and buffer size decide the bytes.
-constexpr std::uint32_t kLevel = 2;
+constexpr std::uint32_t kGzipLevel = 2;
 constexpr std::uint32_t kLevelBuffer = ISAL_DEF_LVL2_DEFAULT;
 /// Stored blocks cost 5 bytes per 64 KiB; the flush another 5.
 constexpr std::size_t kOutputRoom = kGzipBlockSize + kGzipBlockSize / 8 + 1024;
@@ -31,7 +31,7 @@ void GzipBlockEncoder::encode(std::string_view raw, std::string& out) {
   isal_zstream& stream = state_->stream;
   out.resize(kOutputRoom);
   isal_deflate_stateless_init(&stream);
-  stream.level = kLevel;
+  stream.level = kGzipLevel;
   stream.level_buf = state_->levelBuffer.data();
   stream.level_buf_size = kLevelBuffer;
   stream.flush = FULL_FLUSH;

@@ -6,14 +6,14 @@ namespace stagewright::compress {
 
 namespace {
 
-constexpr int kLevel = 3;
+constexpr int kZstdLevel = 3;
 constexpr std::size_t kRawSize = 256 * 1024;
 
 }  // namespace
 
 ZstdCompressor::ZstdCompressor(Reader reader)
     : reader_(std::move(reader)), context_(ZSTD_createCCtx()) {
-  ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kLevel);
+  ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kZstdLevel);
   ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
   out_.resize(ZSTD_CStreamOutSize());
 }

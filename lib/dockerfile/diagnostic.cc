@@ -14,7 +14,7 @@ constexpr std::size_t kLeadOfCut =
     60;                          // characters kept before the caret when the start is cut off
 constexpr int kMaxDistance = 2;  // as BuildKit's suggestions, §2.7
 
-std::vector<std::string_view> charactersOf(std::string_view line) {
+std::vector<std::string_view> charactersOfLine(std::string_view line) {
   std::vector<std::string_view> out;
   while (!line.empty()) {
     const std::size_t length = decodeFirst(line).length;
@@ -36,7 +36,7 @@ std::string_view shown(std::string_view character) {
 /// The source line and the caret below it. Tabs are repeated in the caret's line, which keeps it
 /// aligned.
 std::string excerpt(std::string_view line, int number, int column) {
-  const std::vector<std::string_view> characters = charactersOf(line);
+  const std::vector<std::string_view> characters = charactersOfLine(line);
   const std::size_t caret = column > 0 ? static_cast<std::size_t>(column - 1) : 0;
   const std::size_t first = caret > kExcerptLimit - 20 ? caret - kLeadOfCut : 0;
   const std::size_t last = std::min(characters.size(), first + kExcerptLimit);

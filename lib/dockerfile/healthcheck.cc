@@ -8,7 +8,7 @@
 namespace stagewright::dockerfile {
 namespace {
 
-constexpr std::int64_t kMillisecond = 1'000'000;
+constexpr std::int64_t kShortest = 1'000'000;
 
 Parsed<std::int64_t> readInterval(const FlagValues& flags, std::string_view name) {
   const std::string value = flags.text(name);
@@ -20,7 +20,7 @@ Parsed<std::int64_t> readInterval(const FlagValues& flags, std::string_view name
   if (!duration) {
     return mistake(duration.error().message, token, "durations look like 30s, 1m30s or 500ms");
   }
-  if (*duration != 0 && *duration < kMillisecond) {
+  if (*duration != 0 && *duration < kShortest) {
     return mistake("Interval " + goQuoted(name) + " cannot be less than 1ms", token);
   }
   return *duration;

@@ -5,7 +5,7 @@
 namespace stagewright::dockerfile {
 namespace {
 
-std::string_view textOf(const Source& source) {
+std::string_view sourceText(const Source& source) {
   const std::string_view text = source.text;
   return text.substr(0, 3) == "\xef\xbb\xbf" ? text.substr(3) : text;
 }
@@ -54,7 +54,7 @@ std::string_view lineOf(const Source& source, int number) {
   if (number < 1) {
     return {};
   }
-  const std::string_view text = textOf(source);
+  const std::string_view text = sourceText(source);
   const std::string_view rest = text.substr(startOfLine(text, number));
   std::string_view line = rest.substr(0, rest.find('\n'));
   while (!line.empty() && line.back() == '\r') {
@@ -67,7 +67,7 @@ SourceRange locateToken(const Source& source, const SourceRange& range, std::str
   if (token.empty() || range.line < 1) {
     return range;
   }
-  const std::string_view text = textOf(source);
+  const std::string_view text = sourceText(source);
   const std::size_t start = startOfLine(text, range.line);
   const std::size_t end = startOfLine(text.substr(start), range.endLine - range.line + 2);
   const std::string_view block = text.substr(start, end);

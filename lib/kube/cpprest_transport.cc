@@ -117,7 +117,7 @@ Error sinkError(const ApiRequest& request, SinkFault fault) {
   }
 }
 
-bool isSuccess(int status) { return status >= 200 && status < 300; }
+bool isStreamable(int status) { return status >= 200 && status < 300; }
 
 // ---- the transport ----
 
@@ -171,7 +171,7 @@ class CpprestTransport final : public ApiTransport {
         queue.close();
       });
       const CancelAtExit cancel{source};
-      if (isSuccess(head.get_future().get())) {
+      if (isStreamable(head.get_future().get())) {
         wanted = readLines(queue, onLine);
       } else {
         waiter.join();
@@ -199,7 +199,7 @@ class CpprestTransport final : public ApiTransport {
     if (sink.fault() != SinkFault::kNone) {
       return sinkError(request, sink.fault());
     }
-    if (outcome && !isSuccess(outcome->status)) {
+    if (outcome && !isStreamable(outcome->status)) {
       outcome->body = sink.head();
     }
     return outcome;

@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMaxQueue = 1000;
 constexpr std::size_t kMaxNote = 1024;
 constexpr std::size_t kMaxInstance = 128;
-constexpr int kMaxTries = 12;
+constexpr int kMaxEventTries = 12;
 constexpr Millis kBetweenTries{10'000};
 }  // namespace
 
@@ -79,7 +79,7 @@ void EventRecorder::run(std::stop_token stop) {
 }
 
 void EventRecorder::deliver(const Pending& pending, std::stop_token stop) {
-  for (int attempt = 1; attempt <= kMaxTries; ++attempt) {
+  for (int attempt = 1; attempt <= kMaxEventTries; ++attempt) {
     const ApiStatus sent = sendOnce(pending, stop);
     if (sent || sent.error().code != Code::kUnavailable) {
       if (!sent && sent.error().code != Code::kCancelled &&

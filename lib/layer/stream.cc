@@ -11,21 +11,21 @@
 namespace stagewright::layer {
 
 namespace {
-constexpr std::size_t kBufferSize = 256 * 1024;
+constexpr std::size_t kStreamBuffer = 256 * 1024;
 }  // namespace
 
 HashingFileSink::HashingFileSink(int fd, std::string name) : fd_(fd), name_(std::move(name)) {
-  buffer_.reserve(kBufferSize);
+  buffer_.reserve(kStreamBuffer);
 }
 
 Status HashingFileSink::write(std::string_view bytes) {
   hash_.update(bytes);
   size_ += static_cast<std::int64_t>(bytes.size());
-  if (buffer_.size() + bytes.size() > kBufferSize) {
+  if (buffer_.size() + bytes.size() > kStreamBuffer) {
     CHECK_OK(writeAll(fd_, buffer_, name_));
     buffer_.clear();
   }
-  if (bytes.size() >= kBufferSize) {
+  if (bytes.size() >= kStreamBuffer) {
     return writeAll(fd_, bytes, name_);
   }
   buffer_.append(bytes);

@@ -34,6 +34,14 @@ inline constexpr Field kMajorField{329, 8};
 inline constexpr Field kMinorField{337, 8};
 inline constexpr Field kPrefixField{345, 155};
 
+/// Prefix of the pax records that hold extended attributes (star's, which everybody reads).
+inline constexpr std::string_view kXattrKey = "SCHILY.xattr.";
+
+/// Bytes from the end of `size` bytes of content to the next block.
+constexpr std::int64_t paddingOf(std::int64_t size) {
+  return (-size) & (static_cast<std::int64_t>(kBlockSize) - 1);
+}
+
 /// Text up to the first NUL or the field's end.
 std::string_view fieldText(const Block& block, Field field);
 /// Octal with blanks and NULs around it, or base-256. kInvalid for anything else.

@@ -12,12 +12,7 @@ namespace {
 constexpr std::int64_t kMaxExtension =
     1024 * 1024;  // a pax header or long name; Go's reader has the same cap
 constexpr std::size_t kMaxExtensionsInARow = 16;
-constexpr std::string_view kXattrKey = "SCHILY.xattr.";
 constexpr std::int64_t kMaxSize = std::numeric_limits<std::int64_t>::max() / 4;
-
-std::int64_t paddingOf(std::int64_t size) {
-  return (-size) & (static_cast<std::int64_t>(kBlockSize) - 1);
-}
 
 bool isOurType(char type) { return type >= '0' && type <= '6'; }
 

@@ -10,7 +10,6 @@ namespace stagewright::layer {
 
 namespace {
 
-constexpr std::string_view kXattrKey = "SCHILY.xattr.";
 constexpr std::string_view kMagic("ustar\00000", 8);
 
 std::string headerName(const TarEntry& entry) {
@@ -98,11 +97,6 @@ Block makeHeader(const TarEntry& entry, std::string_view name) {
 
 std::string_view bytesOf(const Block& block) {
   return std::string_view(block.data(), block.size());
-}
-
-std::int64_t paddingOf(std::int64_t size) {
-  return (static_cast<std::int64_t>(kBlockSize) - size % static_cast<std::int64_t>(kBlockSize)) %
-         static_cast<std::int64_t>(kBlockSize);
 }
 
 bool hasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }

@@ -17,10 +17,6 @@ using ContainerState = ObservedContainer::State;
 constexpr std::size_t kMaxPast = 8;
 constexpr std::size_t kMaxMessage = 1000;
 
-bool isActive(AttemptState state) {
-  return state == AttemptState::kCreating || state == AttemptState::kRunning;
-}
-
 bool keepsTrying(std::string_view why) {
   const std::optional<api::ReasonInfo> info = api::findReason(why);
   return info && info->retry == api::Retry::kForGrace;
@@ -42,6 +38,10 @@ Millis backoff(int failures) {
   return std::min<Millis>(std::chrono::seconds(10) * (1 << doublings), std::chrono::seconds(60));
 }
 }  // namespace
+
+bool isActive(AttemptState state) {
+  return state == AttemptState::kCreating || state == AttemptState::kRunning;
+}
 
 bool isLost(const Turn& turn, std::string_view node) {
   if (node.empty() || turn.world.cluster.nodes.empty()) {

@@ -9,6 +9,9 @@
 
 namespace stagewright::lifecycle {
 
+/// Its pod is intended or runs.
+bool isActive(api::AttemptState state);
+
 /// The newest attempt of prepare, publish or a stage. Borrows the turn and its status.
 class Attempt {
  public:

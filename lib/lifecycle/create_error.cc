@@ -9,10 +9,6 @@ namespace stagewright::lifecycle {
 namespace {
 using Kind = CreateVerdict::Kind;
 
-bool contains(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// A namespace that is a second old has no default ServiceAccount yet, and says so with a 403.
 bool isYoungNamespace(const CreateError& error, Millis grace) {
   return contains(error.message, "serviceaccount") && contains(error.message, "not found") &&

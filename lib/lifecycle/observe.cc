@@ -99,7 +99,7 @@ ObservedContainer decisiveContainer(const Json& status) {
                                                       : ObservedContainer();
 }
 
-PodPhase phaseOf(const std::string& text) {
+PodPhase podPhaseOf(const std::string& text) {
   return text == "Pending"     ? PodPhase::kPending
          : text == "Running"   ? PodPhase::kRunning
          : text == "Succeeded" ? PodPhase::kSucceeded
@@ -164,7 +164,7 @@ Result<ObservedPod> observePod(const Json& pod) {
   out.ownerUid = controllerUid(metadata);
   out.creationTimestamp = timeAt(metadata, "creationTimestamp");
   out.deletionTimestamp = timeAt(metadata, "deletionTimestamp");
-  out.phase = phaseOf(textAt(status, "phase"));
+  out.phase = podPhaseOf(textAt(status, "phase"));
   out.reason = textAt(status, "reason");
   out.message = textAt(status, "message");
   out.startTime = timeAt(status, "startTime");

@@ -14,10 +14,6 @@ namespace stagewright::lifecycle {
 namespace {
 namespace reason = api::reason;
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
 std::string roleOf(const ObservedPod& pod) {
   return pod.stage >= 0 ? std::to_string(pod.stage) : pod.role;
 }

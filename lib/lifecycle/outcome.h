@@ -11,6 +11,11 @@
 
 namespace stagewright::lifecycle {
 
+/// What the kubelet and the API server mean is often told by nothing but words in their messages.
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
 struct Outcome {
   std::string reason;
   std::string message;

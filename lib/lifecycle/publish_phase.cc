@@ -11,10 +11,6 @@ namespace {
 namespace reason = api::reason;
 using api::AttemptState;
 
-bool isActive(AttemptState state) {
-  return state == AttemptState::kCreating || state == AttemptState::kRunning;
-}
-
 /// A publish pod of another run that could still move the tags.
 const ObservedPod* findRival(Turn& turn) {
   const auto it =

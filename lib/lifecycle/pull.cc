@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "lib/lifecycle/outcome.h"
+
 namespace stagewright::lifecycle {
 
 namespace {
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
 /// The cause without the frame around it, which changes with every try: `Back-off pulling image
 /// "x": ErrImagePull: `, `rpc error: code = NotFound desc = failed to pull and unpack image "x": `.
 std::string causeOf(const std::string& message) {

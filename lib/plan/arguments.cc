@@ -6,6 +6,7 @@
 
 #include "lib/dockerfile/diagnostic.h"
 #include "lib/dockerfile/expand.h"
+#include "lib/plan/text.h"
 
 namespace stagewright::plan {
 
@@ -67,13 +68,6 @@ Status addGlobalArg(const PlanInput& input, const dockerfile::Instruction& instr
     }
   }
   return ok();
-}
-
-std::string lowered(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
 }
 
 /// Both spellings of each proxy that the caller gave under any (section 7.2).

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <tuple>
 
+#include "lib/plan/text.h"
+
 namespace stagewright::plan {
 
 namespace {
-
-constexpr std::string_view kPivot = "/./";
 
 bool hasWildcards(std::string_view path) {
   return path.find_first_of("*?[\\") != std::string_view::npos;

@@ -7,24 +7,24 @@
 #include "lib/plan/json_parts.h"
 #include "lib/plan/remote_source.h"
 #include "lib/plan/stage_compiler.h"
+#include "lib/plan/text.h"
 
 namespace stagewright::plan {
 
 namespace {
 
-constexpr std::string_view kPivot = "/./";
-
-bool hasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
-
-bool endsWith(std::string_view text, std::string_view suffix) {
-  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
+std::string withoutPivot(std::string path) {
+  if (const std::size_t at = path.find(kPivot); at != std::string::npos) {
+    path.replace(at, kPivot.size(), "/");
+  }
+  return path;
 }
 
 /// Section 6.2: absolute, with a slash at the end where that makes it a directory.
 std::string destinationPath(const std::string& workdir, const std::string& written) {
   std::string out = joinPath(workdir, written);
   const bool directory =
-      written.empty() || written == "." || endsWith(written, "/") || endsWith(written, "/.");
+      written.empty() || written == "." || written.ends_with("/") || written.ends_with("/.");
   if (directory && out != "/") {
     out += '/';
   }
@@ -44,13 +44,6 @@ std::string localPath(const std::string& source, bool parents) {
     return rest;  // the root is the pivot of every source
   }
   return parent + std::string(kPivot) + (rest == "." ? "*" : rest);
-}
-
-std::string withoutPivot(std::string path) {
-  if (const std::size_t at = path.find(kPivot); at != std::string::npos) {
-    path.replace(at, kPivot.size(), "/");
-  }
-  return path;
 }
 
 /// Compiles one COPY or ADD.

@@ -9,19 +9,27 @@
 #include "lib/plan/plan.h"
 #include "lib/plan/plan_names.h"
 #include "lib/plan/summary.h"
+#include "lib/plan/text.h"
 
 namespace stagewright::plan {
 
 namespace {
 
 constexpr std::size_t kMaxPlanBytes = 64U * 1024 * 1024;
-constexpr std::size_t kMaxSteps = 10000;
+constexpr std::size_t kMaxPlanSteps = 10000;
 constexpr std::size_t kMaxExports = 1000;
 constexpr std::size_t kMaxFetches = 1000;
-constexpr std::string_view kPivot = "/./";
 constexpr std::array<std::string_view, 3> kSharing = {"shared", "private", "locked"};
 
-bool hasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
+/// `path` without its one pivot, so that the rules for clean paths apply to what remains.
+std::string pivotRemoved(std::string path) {
+  if (const std::size_t at = path.find(kPivot); at != std::string::npos) {
+    path.replace(at, kPivot.size(), "/");
+  } else if (path.rfind("./", 0) == 0) {  // the pivot is the root of the context
+    path.erase(0, 2);
+  }
+  return path;
+}
 
 Result<std::string> base64At(const JsonReader& reader, std::string_view key) {
   TRY(const std::string text, reader.string(key));
@@ -54,16 +62,6 @@ Result<std::string> absoluteAt(const JsonReader& reader, std::string_view key) {
 /// One component of a path.
 bool isFileName(std::string_view name) {
   return name != "." && name.find('/') == std::string_view::npos && isCleanRelative(name);
-}
-
-/// `path` without its one pivot, so that the rules for clean paths apply to what remains.
-std::string withoutPivot(std::string path) {
-  if (const std::size_t at = path.find(kPivot); at != std::string::npos) {
-    path.replace(at, kPivot.size(), "/");
-  } else if (path.rfind("./", 0) == 0) {  // the pivot is the root of the context
-    path.erase(0, 2);
-  }
-  return path;
 }
 
 Result<std::uint32_t> id32At(const JsonReader& reader, std::string_view key) {
@@ -151,7 +149,7 @@ Result<RunStep> readRun(const JsonReader& reader) {
 }
 
 Status checkSourcePath(const JsonReader& reader, const CopySource& source, bool parents) {
-  const std::string path = parents ? withoutPivot(source.path) : source.path;
+  const std::string path = parents ? pivotRemoved(source.path) : source.path;
   bool good = false;
   switch (source.from) {
     case CopySource::From::kContext:
@@ -302,7 +300,7 @@ Result<Base> readBase(const JsonReader& reader) {
   return out;
 }
 
-Result<Stage> readStage(const JsonReader& reader) {
+Result<Stage> readPlanStage(const JsonReader& reader) {
   CHECK_OK(reader.mustBeObject());
   Stage out;
   TRY(out.index, parseInt(reader, "index", 0, static_cast<int>(kMaxStages) - 1));
@@ -314,7 +312,7 @@ Result<Stage> readStage(const JsonReader& reader) {
   TRY(out.dependsOn, parseInts(reader, "dependsOn"));
   TRY(const auto steps, reader.array("steps"));
   TRY(const auto exports, reader.array("exports"));
-  if (steps.size() > kMaxSteps || exports.size() > kMaxExports) {
+  if (steps.size() > kMaxPlanSteps || exports.size() > kMaxExports) {
     return reader.error("more than 10000 steps or 1000 exports");
   }
   for (const JsonReader& item : steps) {
@@ -440,7 +438,7 @@ Result<std::vector<Stage>> readStages(const JsonReader& reader) {
   }
   std::vector<Stage> out;
   for (const JsonReader& item : items) {
-    TRY(Stage stage, readStage(item));
+    TRY(Stage stage, readPlanStage(item));
     out.push_back(std::move(stage));
   }
   return out;

@@ -21,10 +21,6 @@ bool startsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
-bool endsWith(std::string_view text, std::string_view suffix) {
-  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
-}
-
 /// `scheme` in lower case if the text begins with `scheme://`.
 std::string schemeOf(std::string_view text) {
   const std::size_t at = text.find("://");
@@ -203,7 +199,7 @@ bool isGitBase(std::string_view base) {
     return true;
   }
   if (scheme == "http" || scheme == "https") {
-    return endsWith(base, ".git");
+    return base.ends_with(".git");
   }
   return scheme.empty() && isScpStyle(base);
 }

@@ -7,6 +7,7 @@
 #include "lib/dockerfile/parser.h"
 #include "lib/dockerfile/values.h"
 #include "lib/oci/reference.h"
+#include "lib/plan/text.h"
 
 namespace stagewright::plan {
 
@@ -14,14 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxFileStages = 10000;
 constexpr std::string_view kScratch = "scratch";
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 /// What strconv.Atoi takes, within bounds that matter here; out of them it is an index that cannot
 /// exist.

@@ -1,5 +1,6 @@
 #include "lib/plan/text.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace stagewright::plan {
@@ -85,6 +86,16 @@ bool isUtf8(std::string_view text) {
     text.remove_prefix(length);
   }
   return true;
+}
+
+bool hasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+std::string lowered(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
 }
 
 }  // namespace stagewright::plan

@@ -1,4 +1,4 @@
-// Texts that people see, within bounds and always valid UTF-8.
+// Small questions about texts; and texts that people see, within bounds and always valid UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -15,5 +15,11 @@ std::string cutFront(std::string_view text, std::size_t limit);
 std::string printable(std::string_view text);
 /// Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
 bool isUtf8(std::string_view text);
+bool hasNul(std::string_view text);
+/// ASCII letters in lower case, everything else as it is.
+std::string lowered(std::string_view text);
+
+/// In a source of COPY --parents: what stands before it is not kept below the destination.
+inline constexpr std::string_view kPivot = "/./";
 
 }  // namespace stagewright::plan

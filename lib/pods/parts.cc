@@ -13,8 +13,6 @@ std::string partOf(const PodIdentity& identity) {
   return identity.stage >= 0 ? std::to_string(identity.stage) : std::string(identity.role);
 }
 
-const api::RunStatus& runOf(const RunContext& run) { return run.build.status.run.value(); }
-
 Json labelsOf(const RunContext& run, const PodIdentity* identity) {
   Json out = {{std::string(api::kBuildLabel), run.build.metadata.name},
               {std::string(api::kRunLabel), runOf(run).id}};
@@ -99,6 +97,8 @@ Json secretVolume(const std::string& name, std::string_view key) {
             {"items", Json::array({{{"key", key}, {"path", key}}})}}}};
 }
 }  // namespace
+
+const api::RunStatus& runOf(const RunContext& run) { return run.build.status.run.value(); }
 
 void VolumeList::mount(std::string_view name, Json volume, std::string_view path, bool readOnly) {
   volume["name"] = name;

@@ -9,6 +9,9 @@
 
 namespace stagewright::pods {
 
+/// REQUIRES: the build has a run.
+const api::RunStatus& runOf(const RunContext& run);
+
 /// Who a pod is: its labels and its name follow from it.
 struct PodIdentity {
   std::string_view role;

@@ -14,8 +14,6 @@ namespace stagewright::pods {
 namespace {
 constexpr int kKeptLogs = 5;
 
-const api::RunStatus& runOf(const RunContext& run) { return run.build.status.run.value(); }
-
 Json builderContainer(const RunContext& run, std::string_view role) {
   Json args = Json::array({role});
   return {{"name", role},

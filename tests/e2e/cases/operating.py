@@ -166,3 +166,30 @@ def test_json_of_every_status_is_small():
         ns.failed("loud", "StageFailed")
         assert len(json.dumps(ns.status("loud"))) < 32_000
         assert len(ns.status("loud")["failure"]["logTail"]) <= 2048
+
+
+def test_without_image_volumes():
+    """Where the cluster serves no volumes of type image an init container installs the executor."""
+    (deployment,) = items("deployments", SYSTEM_NAMESPACE)
+    target = ("deployment", deployment["metadata"]["name"], "-n", SYSTEM_NAMESPACE)
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    index = next(i for i, a in enumerate(arguments) if a.startswith("--image-volumes="))
+
+    def deploy(argument):
+        kubectl("patch", *target, "--type=json", "-p", json.dumps(
+            [{"op": "replace", "path": f"/spec/template/spec/containers/0/args/{index}", "value": argument}]))
+        kubectl("rollout", "status", *target, "--timeout=90s")
+
+    deploy("--image-volumes=off")
+    try:
+        with Namespace("installer") as ns:
+            ns.inline("copied", f"FROM {BUSYBOX} AS a\nRUN echo 1 > /a\nFROM scratch\nCOPY --from=a /a /\n",
+                      retention={"pods": "Always"})
+            ns.succeeded("copied")
+            stages = items("pods", ns.name, f"{harness.GROUP}/role=stage")
+            assert len(stages) == 2, [p["metadata"]["name"] for p in stages]
+            for pod in stages:
+                assert [c["args"][0] for c in pod["spec"]["initContainers"]] == ["install-executor"], pod["spec"]
+                assert not any("image" in v for v in pod["spec"]["volumes"]), pod["spec"]["volumes"]
+    finally:
+        deploy(arguments[index])

@@ -246,6 +246,7 @@ TEST(BoardSimulation, NeverAdmitsTooManyAndEndsWithEverybodyServed) {
     std::map<std::string, Json> cache;
     std::set<std::string> keys;
     std::set<std::string> running;  // by the truth
+    std::map<std::string, std::pair<Json, lifecycle::Admission>> working;
     int version = 0;
     std::unique_ptr<AdmissionBoard> board;
     const auto write = [&](const std::string& name, const Json& run) {
@@ -256,6 +257,7 @@ TEST(BoardSimulation, NeverAdmitsTooManyAndEndsWithEverybodyServed) {
     };
     const auto start = [&] {
       keys.clear();
+      working.clear();
       board = std::make_unique<AdmissionBoard>(
           clock, queue::Limits{.running = limit},
           [](const std::string&) { return queue::NamespaceRules(); },
@@ -276,24 +278,30 @@ TEST(BoardSimulation, NeverAdmitsTooManyAndEndsWithEverybodyServed) {
       board->observe({"ns/" + name, nullptr, &object, false});
       keys.insert("ns/" + name);
     };
-    const auto reconcile = [&](const std::string key) {
+    // A worker asks, and some time later it writes.
+    const auto begin = [&](const std::string& key) {
       keys.erase(key);
       const std::string name = key.substr(3);
-      const Json seen = cache.at(name);
-      const std::string seenVersion = seen["metadata"]["resourceVersion"];
-      const Json run = seen["status"].value("run", Json());
+      const Json run = cache.at(name)["status"].value("run", Json());
       if (!run.is_null() && (run.contains("admittedTime") || run.contains("result"))) {
         board->settle(key, false, "");
         return;
       }
       const auto answer = board->ask(ticket(name, 0));
       ASSERT_TRUE(answer);
-      const bool stale = server[name]["metadata"]["resourceVersion"] != seenVersion;
+      working[key] = {cache.at(name), *answer};
+    };
+    const auto finish = [&](const std::string& key) {
+      const std::string name = key.substr(3);
+      const auto [seen, answer] = working.at(key);
+      working.erase(key);
+      const bool stale =
+          server[name]["metadata"]["resourceVersion"] != seen["metadata"]["resourceVersion"];
       const bool lost = pick(8) == 0;  // no answer: nobody knows whether it was written
       std::string written;
       if (!stale && !(lost && pick(2) == 0)) {
-        const Json next = answer->granted ? admitted() : queued(answer->position);
-        if (next != run) {
+        const Json next = answer.granted ? admitted() : queued(answer.position);
+        if (next != seen["status"].value("run", Json())) {
           write(name, next);
           written = lost ? "" : std::to_string(version);
         }
@@ -307,14 +315,19 @@ TEST(BoardSimulation, NeverAdmitsTooManyAndEndsWithEverybodyServed) {
     for (int i = 0; i < 25; ++i) {
       write("b" + std::to_string(i), nullptr);
     }
-    for (int step = 0; step < 3000; ++step) {
+    for (int step = 0; step < 4000; ++step) {
       const int what = pick(20);
       if (what < 8 && !events.empty()) {
         deliver();
-      } else if (what < 16 && !keys.empty()) {
-        auto key = keys.begin();
-        std::advance(key, pick(static_cast<int>(keys.size())));
-        reconcile(*key);
+      } else if (what < 12 && !keys.empty()) {
+        const std::string key = *std::next(keys.begin(), pick(static_cast<int>(keys.size())));
+        if (!working.contains(key)) {
+          begin(key);
+        }
+      } else if (what < 16 && !working.empty()) {
+        const std::string key =
+            std::next(working.begin(), pick(static_cast<int>(working.size())))->first;
+        finish(key);
       } else if (what < 19) {
         if (!running.empty() && pick(2) == 0) {
           const std::string name =

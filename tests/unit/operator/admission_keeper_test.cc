@@ -63,6 +63,17 @@ TEST_F(Keeper, LearnsEveryPageOfWhatIsUnfinishedFromTheQuorum) {
   EXPECT_FALSE(board_.ask(ticket())->granted) << "the place of ns/old is taken";
 }
 
+TEST_F(Keeper, DoesWithoutTheSelectorWhereTheServerHasNone) {
+  transport_
+      .then({.status = 400,
+             .body = R"({"kind":"Status","status":"Failure","reason":"BadRequest","code":400,
+                         "message":"field label not supported: status.phase"})"})
+      .then({.body = list(Json::array())});
+  ASSERT_TRUE(keeper_.learn(stop_.get_token()));
+  ASSERT_THAT(transport_.log(), SizeIs(2));
+  EXPECT_EQ(transport_.log()[1].find("fieldSelector"), std::string::npos);
+}
+
 TEST_F(Keeper, OpensOnlyAfterAListThatWorked) {
   bool wasClosed = false;
   transport_.then({.status = 500, .body = "{}"}).then({.body = list(Json::array()), .before = [&] {

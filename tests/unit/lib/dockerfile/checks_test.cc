@@ -37,18 +37,18 @@ Lines findings(const std::string& text, const CheckInputs& inputs = emptyBases()
   return out;
 }
 
-struct Case {
+struct DataCase {
   std::string text;
   Lines expected;
 };
 
-class ChecksOfTheFile : public testing::TestWithParam<Case> {};
+class ChecksOfTheFile : public testing::TestWithParam<DataCase> {};
 
 TEST_P(ChecksOfTheFile, FindExactlyThis) {
   EXPECT_EQ(findings(GetParam().text), GetParam().expected);
 }
 
-const std::vector<Case> kCases = {
+const std::vector<DataCase> kCases = {
     {"FROM scratch AS Bad\n", {"1: StageNameCasing: Stage name 'Bad' should be lowercase"}},
     {"FROM scratch as a\n", {"1: FromAsCasing: 'as' and 'FROM' keywords' casing do not match"}},
     {"from scratch AS a\n", {"1: FromAsCasing: 'AS' and 'from' keywords' casing do not match"}},

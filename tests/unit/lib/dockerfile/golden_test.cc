@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLimit = 4 * 1024 * 1024;
+constexpr std::size_t kGoldenLimit = 4 * 1024 * 1024;
 
 std::vector<std::string> caseNames() {
   std::vector<std::string> names;
@@ -37,7 +37,7 @@ class GoldenError : public testing::TestWithParam<std::string> {};
 TEST_P(GoldenError, HasThisText) {
   const fs::path folder =
       fs::path(STAGEWRIGHT_SOURCE_DIR) / "tests/golden/dockerfile/errors" / GetParam();
-  const Result<std::string> text = loadFile((folder / "Dockerfile").string(), kLimit);
+  const Result<std::string> text = loadFile((folder / "Dockerfile").string(), kGoldenLimit);
   ASSERT_TRUE(text) << text.error().message;
   const Result<ParsedFile> file = parseDockerfile({"Dockerfile", *text});
   ASSERT_FALSE(file) << "parsing succeeded";
@@ -49,7 +49,7 @@ TEST_P(GoldenError, HasThisText) {
     ASSERT_TRUE(saveFileAtomically(path, actual));
     GTEST_SKIP() << "rewrote " << path;
   }
-  EXPECT_EQ(actual, loadFile(path, kLimit).value_or("(no golden file)"));
+  EXPECT_EQ(actual, loadFile(path, kGoldenLimit).value_or("(no golden file)"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Dockerfile, GoldenError, testing::ValuesIn(caseNames()), testName);

@@ -18,7 +18,7 @@ policy::Policies policies(const Json& spec, const std::string& name = "team") {
   return policy::selectPolicies({*policy}, {});
 }
 
-Json with(const Json& patch) {
+Json withPolicy(const Json& patch) {
   Json spec = testing::smallSpec();
   spec.merge_patch(patch);
   return spec;
@@ -92,7 +92,7 @@ TEST(Policy, ARefusedBuildFailsWithoutAPodAndStartsWhenThePolicyAllowsIt) {
 }
 
 TEST(Policy, ASpecThatNowFitsStartsTooAndOneThatDoesNotFailsAgain) {
-  FakeCluster cluster(with({{"timeout", "3h"}}));
+  FakeCluster cluster(withPolicy({{"timeout", "3h"}}));
   cluster.policies = policies({{"limits", {{"timeout", "2h"}}}});
   cluster.settle();
   EXPECT_EQ(cluster.status().failure->rule, "limits.timeout");
@@ -181,7 +181,7 @@ TEST(Policy, OnlyOneIsolationAllowedIsWhatAutoTakes) {
 }
 
 TEST(MaxParallelStages, BoundsThePodsOfARun) {
-  FakeCluster cluster(with({{"execution", {{"maxParallelStages", 2}}}}));
+  FakeCluster cluster(withPolicy({{"execution", {{"maxParallelStages", 2}}}}));
   cluster.toStages({{}, {}, {}, {0, 1, 2}});
   EXPECT_TRUE(cluster.has("0") && cluster.has("1"));
   EXPECT_FALSE(cluster.has("2"));

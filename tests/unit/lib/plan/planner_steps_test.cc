@@ -19,7 +19,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-constexpr const char* kPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr const char* kStepsPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 Result<Mount> mountOf(const std::string& flag, const std::string& before = "WORKDIR /w\n") {
   TRY(const BuildPlan plan, planOf("FROM scratch\n" + before + "RUN --mount=" + flag + " x\n"));
@@ -114,7 +114,7 @@ TEST(RunMount, OfSshSetsTheVariable) {
   ASSERT_TRUE(plan);
   EXPECT_THAT(stepOf<RunStep>(*plan, 0).env, Contains("SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0"));
   EXPECT_EQ(stepOf<RunStep>(*plan, 0).mounts[1].target, "/run/buildkit/ssh_agent.1");
-  EXPECT_THAT(stepOf<RunStep>(*plan, 1).env, ElementsAre(kPath, "SSH_AUTH_SOCK=/s"));
+  EXPECT_THAT(stepOf<RunStep>(*plan, 1).env, ElementsAre(kStepsPath, "SSH_AUTH_SOCK=/s"));
 }
 
 TEST(RunMount, MistakesAreThoseOfSection52) {
@@ -145,7 +145,7 @@ TEST(Run, HoldsAllThatTheProcessGets) {
   ASSERT_TRUE(plan) << plan.error().message;
   const auto& run = stepOf<RunStep>(*plan, 1);
   EXPECT_THAT(run.argv, ElementsAre("/bin/sh", "-c", "echo $A"));
-  EXPECT_THAT(run.env, ElementsAre(kPath, "A=1", "B=2"));
+  EXPECT_THAT(run.env, ElementsAre(kStepsPath, "A=1", "B=2"));
   EXPECT_EQ(run.user, "u:g");
   EXPECT_EQ(run.workdir, "/w");
   EXPECT_TRUE(run.networkNone);

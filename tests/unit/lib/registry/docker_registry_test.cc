@@ -62,7 +62,7 @@ class RealRegistry : public ::testing::Test {
 
 DockerRegistry* RealRegistry::server_ = nullptr;
 
-std::string someBytes(std::size_t size) {
+std::string randomBytes(std::size_t size) {
   std::string bytes(size, '\0');
   std::uint32_t state = 1;
   for (char& c : bytes) {
@@ -89,7 +89,7 @@ TEST_F(RealRegistry, DeniesAWrongPassword) {
 
 TEST_F(RealRegistry, PushesAndPullsABlobOfKnownDigest) {
   Client client(*transport_, clock_, config());
-  const std::string bytes = someBytes(3'000'000);
+  const std::string bytes = randomBytes(3'000'000);
   http::StringSource source(bytes);
   EXPECT_FALSE(*client.hasBlob(repository("team/app"), digestOf(bytes).digest, {}));
   Status pushed = client.pushBlob(repository("team/app"), digestOf(bytes), source, {});
@@ -113,7 +113,7 @@ TEST_F(RealRegistry, StreamsABlobWhoseDigestComesLast) {
    private:
     http::StringSource inner_;
   };
-  const std::string bytes = someBytes(2'500'000);
+  const std::string bytes = randomBytes(2'500'000);
   Unsized source(bytes);
   auto pushed =
       client.pushBlobStream(repository("team/stream"), source, [&] { return digestOf(bytes); }, {});
@@ -144,7 +144,7 @@ class BreakingStream final : public http::BodySource {
 
 TEST_F(RealRegistry, SurvivesAConnectionThatBreaksInTheMiddleOfALayer) {
   Client client(*transport_, clock_, config());
-  const std::string bytes = someBytes(3'500'000);
+  const std::string bytes = randomBytes(3'500'000);
   BreakingStream source(bytes);
   auto pushed =
       client.pushBlobStream(repository("team/broken"), source, [&] { return digestOf(bytes); }, {});
@@ -156,7 +156,7 @@ TEST_F(RealRegistry, SurvivesAConnectionThatBreaksInTheMiddleOfALayer) {
 
 TEST_F(RealRegistry, MountsFromAnotherRepositoryOrSaysThatItWillNot) {
   Client client(*transport_, clock_, config());
-  const std::string bytes = someBytes(1000);
+  const std::string bytes = randomBytes(1000);
   http::StringSource source(bytes);
   ASSERT_TRUE(client.pushBlob(repository("base/debian"), digestOf(bytes), source, {}));
   auto mounted = client.mountBlob(repository("team/mounted"), digestOf(bytes).digest,
