@@ -11,7 +11,8 @@ namespace {
 
 constexpr int kPage = 500;
 constexpr std::chrono::seconds kTooShort{1};
-constexpr std::chrono::minutes kPatience{1};  ///< with 5xx answers to a watch, before a new list
+constexpr std::chrono::minutes kPatience{1};  ///< with refusals of a watch, before a new list
+constexpr std::chrono::seconds kBlip{10};     ///< a refusal that is over by then is not told
 constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 }  // namespace
@@ -211,6 +212,9 @@ ApiStatus Informer::watchFrom(WatchOptions options, int& events, std::stop_token
 std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
                                            SteadyPoint started) {
   const SteadyPoint now = clock_.steadyNow();
+  if (events > 0) {
+    failingSince_.reset();
+  }
   if (ended) {
     failingSince_.reset();
     const bool healthy = events > 0 || now - started >= kTooShort;
@@ -232,8 +236,11 @@ std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
   if (error.status == 429) {
     return wait;
   }
-  if (error.status >= 500) {
+  // An API server that is starting knows neither our rights nor the kinds of others yet.
+  const bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
+  if (error.status >= 500 || refused) {
     failingSince_ = failingSince_.value_or(now);
+    cutOff_.store(cutOff_.load() || (refused && now - *failingSince_ > kBlip));
     next_ = now - *failingSince_ > kPatience ? Next::kList : Next::kWatch;
     return wait;
   }
@@ -242,6 +249,7 @@ std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
 }
 
 ApiStatus Informer::onEvent(WatchEvent event) {
+  cutOff_.store(false);
   switch (event.type) {
     case WatchEvent::Type::kBookmark:
       setVersion(std::move(event.resourceVersion));

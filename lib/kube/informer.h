@@ -58,8 +58,8 @@ class Informer {
   bool isDenied() const { return denied_.load(); }
   /// The server does not know this kind, as of the last try.
   bool isUnknown() const { return unknown_.load(); }
-  /// The last try to list failed because the kind is not served or we may not see it: what the
-  /// store holds gets older and older.
+  /// For a while the kind is not served, or we may not see it: what the store holds gets older and
+  /// older.
   bool isCutOff() const { return cutOff_.load(); }
   /// What the store has seen. Bookmarks count.
   std::string resourceVersion() const;
@@ -97,7 +97,7 @@ class Informer {
   RetryDelay delay_;
   std::mt19937_64 random_;
   Next next_ = Next::kList;
-  std::optional<SteadyPoint> failingSince_;  ///< of 5xx answers to watches
+  std::optional<SteadyPoint> failingSince_;  ///< of refused watches
   bool whole_ = false;                       ///< the next fresh list is not cut in pages
   bool streams_;                             ///< a WatchList may work
   std::set<std::string> initial_;            ///< keys that the running WatchList has told so far

@@ -289,13 +289,24 @@ TEST_F(InformerScript, AFreshListWhoseTokenRanOutIsReadWhole) {
   EXPECT_EQ(queryValue(asked[4].path, "limit"), "");
 }
 
-TEST_F(InformerScript, SaysThatItIsCutOffWhileTheKindIsNotServed) {
-  transport_.then(list("10", {})).then({.status = 404}).then({.status = 404});
-  transport_.then({.body = list("20", {}).body, .before = [this] {
-    EXPECT_TRUE(informer_.isCutOff());
-  }});
-  run();
-  EXPECT_FALSE(informer_.isCutOff());
+TEST_F(InformerScript, ARefusedWatchIsTriedAgainForAMinuteBeforeAListIs) {
+  int lists = 0;
+  int refused = 0;
+  transport_.answerWith([&](const ApiRequest& request) {
+    if (request.path.find("watch=1") != std::string::npos) {
+      EXPECT_TRUE(refused > 0 || !informer_.isCutOff());
+      ++refused;
+      return Answer{.status = 403, .body = R"({"kind":"Status","code":403,"reason":"Forbidden"})"};
+    }
+    if (++lists == 2) {
+      EXPECT_TRUE(informer_.isCutOff());
+      stop_.request_stop();
+    }
+    return list("10", {});
+  });
+  informer_.run(stop_.get_token());
+  EXPECT_EQ(lists, 2);
+  EXPECT_GE(refused, 4);
 }
 
 }  // namespace
