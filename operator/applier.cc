@@ -1,5 +1,6 @@
 #include "operator/applier.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "lib/base/log.h"
@@ -54,8 +55,9 @@ Outcome Applier::apply(const Json& object, const api::ImageBuild& build,
   if (std::optional<Outcome> stale = confirmAbsent(target, decision.confirmAbsent, stop)) {
     return *stale;
   }
-  if (std::optional<Outcome> failed = writeStatus(target, object, build, decision, stop)) {
-    return *failed;
+  if (std::optional<Outcome> instead =
+          writeStatus(target, build, statusOf(object), decision, stop)) {
+    return *instead;
   }
   Outcome total = Outcome::done(decision.requeueAfter);
   for (const lifecycle::Action& action : decision.actions) {
@@ -85,17 +87,32 @@ std::optional<Outcome> Applier::confirmAbsent(const Target& target,
   return std::nullopt;
 }
 
-/// Merge patch with the version that was planned from: a status that somebody else moved on is
-/// never overwritten.
-std::optional<Outcome> Applier::writeStatus(const Target& target, const Json& object,
-                                            const api::ImageBuild& build,
+std::optional<Outcome> Applier::writeStatus(const Target& target, const api::ImageBuild& build,
+                                            const Json& before,
                                             const lifecycle::Decision& decision,
                                             std::stop_token stop) {
   const Json wanted = api::toJson(decision.status);
-  const Json patch = makeMergePatch(statusOf(object), wanted);
+  const Json patch = makeMergePatch(before, wanted);
   if (patch.empty()) {
     return std::nullopt;
   }
+  if (lifecycle::mayWait(build, decision)) {
+    if (const std::optional<Millis> rest = pace_.rest(target.key)) {
+      return Outcome::done(std::min(*rest, decision.requeueAfter.value_or(*rest)));
+    }
+  }
+  std::optional<Outcome> failed = sendStatus(target, build, patch, wanted, stop);
+  if (!failed) {
+    pace_.wrote(target.key);
+  }
+  return failed;
+}
+
+/// Merge patch with the version that was planned from: a status that somebody else moved on is
+/// never overwritten.
+std::optional<Outcome> Applier::sendStatus(const Target& target, const api::ImageBuild& build,
+                                           const Json& patch, const Json& wanted,
+                                           std::stop_token stop) {
   const Json body = {{"metadata", {{"resourceVersion", build.metadata.resourceVersion}}},
                      {"status", patch}};
   const kube::ApiResult<Json> written =
@@ -149,8 +166,7 @@ std::optional<Outcome> Applier::create(const Target& target, const lifecycle::Ac
     log::info(
         "created",
         {{"build", target.key}, {"kind", std::string(resource.plural)}, {"name", action.name}});
-    gate_.expect(target.key, kind, versionOf(*made));
-    createErrors_.clear(target.key, action.name);
+    isThere(target, action.name, kind, versionOf(*made));
     return std::nullopt;
   }
   if (made.error().isAlreadyExists()) {
@@ -160,6 +176,15 @@ std::optional<Outcome> Applier::create(const Target& target, const lifecycle::Ac
     return trouble;
   }
   return refuse(target, action.name, made.error());
+}
+
+void Applier::isThere(const Target& target, const std::string& name, CachedKind kind,
+                      const std::string& version) {
+  gate_.expect(target.key, kind, version);
+  createErrors_.clear(target.key, name);
+  if (kind == CachedKind::kPod) {
+    knownPods_.saw(target.key, name);
+  }
 }
 
 /// An object of that name is there: ours from before a crash or a lost answer, or a stranger's.
@@ -176,8 +201,7 @@ std::optional<Outcome> Applier::adopt(const Target& target, const lifecycle::Act
   if (!lifecycle::isSameChild(*existing, wanted)) {
     return refuse(target, action.name, refused);
   }
-  gate_.expect(target.key, kind, versionOf(*existing));
-  createErrors_.clear(target.key, action.name);
+  isThere(target, action.name, kind, versionOf(*existing));
   return std::nullopt;
 }
 

@@ -12,6 +12,8 @@
 #include "lib/kube/client.h"
 #include "lib/lifecycle/lifecycle.h"
 #include "operator/create_errors.h"
+#include "operator/known_pods.h"
+#include "operator/news_pace.h"
 #include "operator/outcome.h"
 #include "operator/write_gate.h"
 
@@ -29,12 +31,24 @@ class Applier {
  public:
   Applier(kube::ApiClient& client, const Clock& clock, WriteGate& gate, CreateErrors& createErrors,
           EventSink& events)
-      : client_(client), clock_(clock), gate_(gate), createErrors_(createErrors), events_(events) {}
+      : client_(client),
+        clock_(clock),
+        gate_(gate),
+        createErrors_(createErrors),
+        events_(events),
+        pace_(clock) {}
 
-  /// `object` is what `build` was parsed from. Done means that everything of the decision happened;
-  /// a plan whose status could not be written did nothing at all.
+  /// `object` is what `build` was parsed from. Done means that everything of the decision happened,
+  /// or that it is only news whose time comes with the outcome's `after`; a plan whose status could
+  /// not be written did nothing at all.
   Outcome apply(const Json& object, const api::ImageBuild& build,
                 const lifecycle::Decision& decision, std::stop_token stop);
+  KnownPods& knownPods() { return knownPods_; }
+  /// The build is gone, or its run has ended.
+  void forget(const std::string& key) {
+    pace_.forget(key);
+    knownPods_.forget(key);
+  }
 
  private:
   struct Target {
@@ -43,9 +57,11 @@ class Applier {
   };
   std::optional<Outcome> confirmAbsent(const Target& target, const std::vector<std::string>& pods,
                                        std::stop_token stop);
-  std::optional<Outcome> writeStatus(const Target& target, const Json& object,
-                                     const api::ImageBuild& build,
-                                     const lifecycle::Decision& decision, std::stop_token stop);
+  std::optional<Outcome> writeStatus(const Target& target, const api::ImageBuild& build,
+                                     const Json& before, const lifecycle::Decision& decision,
+                                     std::stop_token stop);
+  std::optional<Outcome> sendStatus(const Target& target, const api::ImageBuild& build,
+                                    const Json& patch, const Json& wanted, std::stop_token stop);
   std::optional<Outcome> act(const Target& target, const lifecycle::Action& action,
                              std::stop_token stop);
   std::optional<Outcome> create(const Target& target, const lifecycle::Action& action,
@@ -54,6 +70,8 @@ class Applier {
   std::optional<Outcome> adopt(const Target& target, const lifecycle::Action& action,
                                const Json& wanted, const kube::Resource& resource, CachedKind kind,
                                const kube::ApiError& refused, std::stop_token stop);
+  void isThere(const Target& target, const std::string& name, CachedKind kind,
+               const std::string& version);
   std::optional<Outcome> refuse(const Target& target, const std::string& name,
                                 const kube::ApiError& error);
   std::optional<Outcome> remove(const Target& target, const lifecycle::Action& action,
@@ -65,6 +83,8 @@ class Applier {
   WriteGate& gate_;
   CreateErrors& createErrors_;
   EventSink& events_;
+  NewsPace pace_;
+  KnownPods knownPods_;
 };
 
 }  // namespace stagewright::op

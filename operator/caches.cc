@@ -12,20 +12,22 @@ namespace {
 
 constexpr std::string_view kRunKeyVariable = "STAGEWRIGHT_RUN_KEY";
 
-kube::InformerOptions childOptions(const kube::Resource& resource, const std::string& ns,
+kube::InformerOptions childOptions(const kube::Resource& resource, const Caches::Options& options,
                                    std::function<void(Json&)> trim) {
   return {.resource = resource,
-          .ns = ns,
+          .ns = options.ns,
           .labelSelector = std::string(api::kBuildLabel),
           .index = buildKeyOf,
-          .trim = std::move(trim)};
+          .trim = std::move(trim),
+          .watchList = options.watchList};
 }
 
 /// Every namespace carries its name as a label.
-kube::InformerOptions namespaceOptions(const std::string& ns) {
+kube::InformerOptions namespaceOptions(const Caches::Options& options) {
   return {.resource = kube::kNamespaces,
-          .labelSelector = ns.empty() ? "" : "kubernetes.io/metadata.name=" + ns,
-          .trim = trimNamespace};
+          .labelSelector = options.ns.empty() ? "" : "kubernetes.io/metadata.name=" + options.ns,
+          .trim = trimNamespace,
+          .watchList = options.watchList};
 }
 
 Json trimContainer(const Json& container) {
@@ -80,19 +82,23 @@ std::string buildKeyOf(const Json& child) {
   return build.empty() ? "" : metadata->value("namespace", "") + "/" + build;
 }
 
-Caches::Caches(kube::ApiClient& client, Clock& clock, const std::string& ns,
+Caches::Caches(kube::ApiClient& client, Clock& clock, const Options& options,
                CacheListener& listener)
-    : builds_(client, clock, {.resource = kube::kImageBuilds, .ns = ns},
+    : builds_(
+          client, clock,
+          {.resource = kube::kImageBuilds, .ns = options.ns, .watchList = options.watchList},
               [&listener](const kube::Change& change) { listener.onBuild(change); }),
-      pods_(client, clock, childOptions(kube::kPods, ns, trimPod),
+      pods_(client, clock, childOptions(kube::kPods, options, trimPod),
             [&listener](const kube::Change& change) { listener.onPod(change); }),
-      claims_(client, clock, childOptions(kube::kClaims, ns, nullptr),
+      claims_(client, clock, childOptions(kube::kClaims, options, nullptr),
               [&listener](const kube::Change& change) { listener.onClaim(change); }),
-      nodes_(client, clock, {.resource = kube::kNodes, .trim = trimNode},
+      nodes_(client, clock,
+             {.resource = kube::kNodes, .trim = trimNode, .watchList = options.watchList},
              [&listener](const kube::Change& change) { listener.onNode(change); }),
-      policies_(client, clock, {.resource = kube::kBuildPolicies},
+      policies_(client, clock,
+                {.resource = kube::kBuildPolicies, .watchList = options.watchList},
                 [&listener](const kube::Change& change) { listener.onPolicy(change); }),
-      namespaces_(client, clock, namespaceOptions(ns),
+      namespaces_(client, clock, namespaceOptions(options),
                   [&listener](const kube::Change& change) { listener.onNamespace(change); }) {}
 
 Caches::~Caches() { stop(); }
@@ -124,6 +130,17 @@ std::string Caches::missing() const {
   check("nodes", nodes_.isSynced() || nodes_.isDenied());
   check("buildpolicies", policies_.isSynced() || policies_.isUnknown());
   check("namespaces", namespaces_.isSynced());
+  return out;
+}
+
+std::string Caches::cutOff() const {
+  std::string out;
+  const auto check = [&](const char* name, const kube::Informer& informer) {
+    out += informer.isCutOff() ? std::string(out.empty() ? "" : ", ") + name : "";
+  };
+  check("imagebuilds", builds_);
+  check("pods", pods_);
+  check("persistentvolumeclaims", claims_);
   return out;
 }
 

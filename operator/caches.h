@@ -29,8 +29,12 @@ class CacheListener {
 /// Thread-safe after start().
 class Caches {
  public:
-  /// `ns` empty: all namespaces. `client` needs no retry of its own: informers back off themselves.
-  Caches(kube::ApiClient& client, Clock& clock, const std::string& ns, CacheListener& listener);
+  struct Options {
+    std::string ns{};        ///< empty: all namespaces
+    bool watchList = false;  ///< the API server may have it
+  };
+  /// `client` needs no retry of its own: informers back off themselves.
+  Caches(kube::ApiClient& client, Clock& clock, const Options& options, CacheListener& listener);
   ~Caches();
 
   void start();
@@ -42,6 +46,9 @@ class Caches {
   bool areSynced() const;
   /// What areSynced() still waits for, for the log.
   std::string missing() const;
+  /// Kinds whose changes we do not hear of any more, because they are not served or because we may
+  /// not see them; empty if there are none.
+  std::string cutOff() const;
   std::string version(CachedKind kind) const;
 
   const kube::Store& builds() const { return builds_.store(); }

@@ -79,6 +79,9 @@ void Dispatcher::onBuild(const kube::Change& change) {
 }
 
 void Dispatcher::onPod(const kube::Change& change) {
+  if (onPodSeen_ && change.after != nullptr) {
+    onPodSeen_(buildKeyOf(*change.after), textAt(at(*change.after, "metadata"), "name"));
+  }
   enqueueChild(change);
   measurePod(change);
 }

@@ -33,6 +33,10 @@ class Dispatcher final : public CacheListener {
   void setOnRulesChange(std::function<void(const std::string& ns)> told) {
     onRulesChange_ = std::move(told);
   }
+  /// Called for every pod of a build that a cache tells of, with the build's key and its name.
+  void setOnPodSeen(std::function<void(const std::string&, const std::string&)> onPodSeen) {
+    onPodSeen_ = std::move(onPodSeen);
+  }
   /// Durations are observed by the leader only, or every replica would count them.
   void setLeading(bool leading) { leading_.store(leading); }
 
@@ -55,6 +59,7 @@ class Dispatcher final : public CacheListener {
   std::function<std::vector<std::string>(const std::string&)> buildsOnNode_;
   std::function<void(const kube::Change&)> onBuildChange_;
   std::function<void(const std::string&)> onRulesChange_;
+  std::function<void(const std::string&, const std::string&)> onPodSeen_;
   std::atomic<bool> leading_ = false;  ///< set by main, read by informers
 };
 

@@ -1,4 +1,5 @@
 // stagewright-operator: wires the parts together, leads, and stops in order.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -21,6 +22,7 @@
 #include "operator/cluster_facts.h"
 #include "operator/create_errors.h"
 #include "operator/dispatcher.h"
+#include "operator/fenced_transport.h"
 #include "operator/log_followers.h"
 #include "operator/metered_transport.h"
 #include "operator/metrics.h"
@@ -43,6 +45,7 @@ constexpr Millis kSyncPoll{50};
 constexpr Millis kDrainPatience{30'000};
 constexpr std::chrono::seconds kStaleLease{20};
 constexpr std::chrono::minutes kVersionPatience{1};
+constexpr int kWatchListMinor = 32;  ///< 1.33 has it switched off and refuses; we list then
 
 std::string hostName() {
   char buffer[256] = {};
@@ -84,16 +87,19 @@ struct Operator {
                                                        Millis took) {
                     metrics.onRequest(method, status, host, took);
                   }),
-        client(transport, clock),
+        fenced(transport, [this] { return holdsLease(); }),
+        client(fenced, clock),
         watchClient(transport, clock, {Millis(60'000), Millis(0)}),
         leaseClient(transport, clock, kube::makeLeaseClientOptions(lease)),
+        elector(leaseClient, clock, lease),
         queue(clock, &metrics),
         cluster(o.imageVolumes, serverMinor),
         admissions(
             clock, o.limits, [this](const std::string& ns) { return policies.rulesOf(ns); },
             [this](const std::string& key) { queue.add(key); }),
         dispatcher(queue, cluster, policies, metrics),
-        caches(watchClient, clock, o.namespace_, dispatcher),
+        caches(watchClient, clock,
+               {.ns = o.namespace_, .watchList = serverMinor >= kWatchListMinor}, dispatcher),
         gate(clock, [this](CachedKind kind) { return caches.version(kind); }),
         recorder(client, clock, "stagewright.dev/operator", identity),
         events(recorder),
@@ -109,14 +115,23 @@ struct Operator {
             metrics),
         keeper({client, clock, o.namespace_, admissions,
                 [this] { return caches.version(CachedKind::kBuild); },
-                [this](const std::string& key) { queue.add(key, kInitialPriority); }}),
-        elector(leaseClient, clock, lease) {
+                [this](const std::string& key) { queue.add(key, kInitialPriority); }}) {
     dispatcher.setBuildsOnNode(
         [this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
     dispatcher.setOnBuildChange([this](const kube::Change& change) { admissions.observe(change); });
     dispatcher.setOnRulesChange([this](const std::string& ns) { admissions.refreshRules(ns); });
+    dispatcher.setOnPodSeen([this](const std::string& key, const std::string& name) {
+      applier.knownPods().saw(key, name);
+    });
     metrics.setWorkers(o.workers);
     metrics.setLeader(o.leaseName, false);
+  }
+
+  /// As far as our own clock can tell: nobody else takes the lease before its whole duration is
+  /// over.
+  bool holdsLease() const {
+    const std::optional<Millis> age = elector.sinceRenewal();
+    return !options.leaderElect || (age && *age < lease.duration);
   }
 
   const Options& options;
@@ -125,9 +140,11 @@ struct Operator {
   std::string identity;
   kube::LeaseOptions lease;
   MeteredTransport transport;
+  FencedTransport fenced;
   kube::ApiClient client;
   kube::ApiClient watchClient;
   kube::ApiClient leaseClient;
+  kube::LeaderElector elector;
   CreateErrors createErrors;
   WorkQueue queue;
   ClusterFactsBoard cluster;
@@ -143,7 +160,6 @@ struct Operator {
   Reconciler reconciler;
   Workers workers;
   AdmissionKeeper keeper;
-  kube::LeaderElector elector;
 };
 
 ProbeSources probesOf(Operator& op) {
@@ -155,7 +171,10 @@ ProbeSources probesOf(Operator& op) {
   };
   sources.notReady = [&op] {
     const std::string missing = op.caches.missing();
-    return missing.empty() ? "" : "caches not synced: " + missing;
+    const std::string cutOff = op.caches.cutOff();
+    return !missing.empty()  ? "caches not synced: " + missing
+           : !cutOff.empty() ? "not served, or we may not see them: " + cutOff
+                             : "";
   };
   sources.notHealthy = [&op] {
     const std::optional<Millis> age = op.elector.sinceRenewal();
@@ -179,6 +198,7 @@ bool waitForCaches(Operator& op, std::stop_token stop) {
       return false;
     }
   }
+  malloc_trim(0);  // what the answers of the first lists took
   log::info("caches synced", {{"imagebuilds", std::to_string(op.caches.builds().size())},
                               {"pods", std::to_string(op.caches.pods().size())}});
   return true;
@@ -304,6 +324,7 @@ int main(int argc, char** argv) {
   const sigset_t signals = op::stopSignals();
   pthread_sigmask(SIG_BLOCK, &signals,
                   nullptr);  // before the library's pool, whose threads inherit it
+  mallopt(M_ARENA_MAX, 2);  // many threads that mostly wait: more arenas would only keep free memory
   kube::initializeApiProcess();
   const op::ParsedOptions parsed = op::parseOptions(argc, argv);
   if (parsed.exitCode) {

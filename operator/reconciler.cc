@@ -61,6 +61,9 @@ Outcome Reconciler::planAndApply(const std::string& key, const Json& object,
   p_.admissions.settle(key, asked, p_.gate.expected(key, CachedKind::kBuild));
   if (outcome.kind == Outcome::Kind::kDone) {
     follow(key, build, world, decision);
+    if (decision.status.run && api::isFinished(*decision.status.run)) {
+      p_.applier.forget(key);
+    }
   }
   return outcome;
 }
@@ -70,6 +73,7 @@ void Reconciler::forget(const std::string& key) {
   p_.createErrors.forget(key);
   p_.followers.forget(key);
   p_.admissions.settle(key, false, "");
+  p_.applier.forget(key);
 }
 
 Result<lifecycle::World> Reconciler::observe(const std::string& key, const api::ImageBuild& build,
@@ -77,6 +81,7 @@ Result<lifecycle::World> Reconciler::observe(const std::string& key, const api::
   lifecycle::World world;
   world.pods = podsOf(key, build);
   TRY(world.claims, claimsOf(key, build, stop));
+  world.seenPods = p_.applier.knownPods().of(key);
   world.logs = p_.followers.facts(key, world.pods);
   world.createErrors = p_.createErrors.of(key);
   world.cluster = p_.cluster.facts();

@@ -10,10 +10,12 @@ namespace stagewright::kube {
 namespace {
 
 constexpr int kMaxTries = 10;
-/// Bookmarks come about once a minute, and the server ends a watch after 300 s at most; a longer
-/// silence is a dead connection. One constant, because the transport keeps a pool of connections
-/// for each timeout.
-constexpr std::chrono::seconds kWatchSilence{330};
+/// Bookmarks come once a minute, or a little later, even when nothing changes; a much longer silence
+/// is a dead connection. A server without them (its watch cache is off) costs us a new watch each
+/// time, but no list. One constant, because the transport keeps a pool of connections for each
+/// timeout.
+constexpr std::chrono::seconds kWatchSilence{150};
+constexpr std::size_t kMaxInitial = 256 << 20;  ///< as much as the answer to a list
 
 bool isSuccess(int status) { return status >= 200 && status < 300; }
 
@@ -185,10 +187,16 @@ ApiStatus ApiClient::watch(const Resource& resource, std::string_view ns,
                        {"allowWatchBookmarks", "true"},
                        {"labelSelector", options.labelSelector},
                        {"resourceVersion", options.resourceVersion},
+                       {"sendInitialEvents", options.initialEvents ? "true" : ""},
+                       {"resourceVersionMatch", options.initialEvents ? "NotOlderThan" : ""},
                        {"timeoutSeconds", std::to_string(options.timeoutSeconds)}};
   ApiRequest request{.path = resourcePath(resource, ns) + queryText(query)};
   request.idleTimeout = kWatchSilence;
-  return stream(request, StreamLimits{}, onLine, "watch " + nameOf(resource, ns, ""), stop);
+  StreamLimits limits;
+  if (options.initialEvents) {
+    limits.queueBytes = kMaxInitial;  // they come as fast as the server can, and we parse each
+  }
+  return stream(request, limits, onLine, "watch " + nameOf(resource, ns, ""), stop);
 }
 
 ApiStatus ApiClient::log(std::string_view ns, std::string_view pod, const LogOptions& options,

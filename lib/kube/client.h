@@ -34,6 +34,9 @@ struct WatchOptions {
   std::string labelSelector{};
   std::string resourceVersion{};
   int timeoutSeconds = 290;
+  /// WatchList: the server first tells every object that exists as ADDED and then a bookmark that
+  /// says so (isEndOfInitialEvents). A server that cannot do it refuses with 4xx.
+  bool initialEvents = false;
 };
 
 struct LogOptions {

@@ -11,7 +11,8 @@ namespace {
 
 constexpr int kPage = 500;
 constexpr std::chrono::seconds kTooShort{1};
-constexpr std::chrono::minutes kPatience{1};  ///< with 5xx answers to a watch, before a new list
+constexpr std::chrono::minutes kPatience{1};  ///< with refusals of a watch, before a new list
+constexpr std::chrono::seconds kBlip{10};     ///< a refusal that is over by then is not told
 constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 }  // namespace
@@ -23,7 +24,9 @@ Informer::Informer(ApiClient& client, Clock& clock, InformerOptions options, Han
       handler_(std::move(handler)),
       store_(options_.index),
       delay_(clock, options_.seed),
-      random_(options_.seed) {}
+      random_(options_.seed),
+      next_(options_.watchList ? Next::kWatchList : Next::kList),
+      streams_(options_.watchList) {}
 
 void Informer::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
@@ -34,7 +37,9 @@ void Informer::run(std::stop_token stop) {
 }
 
 std::optional<Millis> Informer::step(std::stop_token stop) {
-  return next_ == Next::kWatch ? watchOnce(stop) : listAll(stop);
+  return next_ == Next::kWatch       ? watchOnce(stop)
+         : next_ == Next::kWatchList ? watchAll(stop)
+                                     : listAll(stop);
 }
 
 std::string Informer::resourceVersion() const { return *version_.lock(); }
@@ -52,21 +57,21 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
                                                         : seenVersion;
   std::set<std::string> seen;
   const ApiStatus listed = listPages(version, seen, stop);
-  denied_.store(!listed && listed.error().code == Code::kDenied);
-  unknown_.store(!listed && listed.error().code == Code::kNotFound);
   if (listed) {
     dropUnseen(seen);
-    synced_.store(true);
-    next_ = Next::kWatch;
-    failingSince_.reset();
+    becomeSynced();
     return std::nullopt;
   }
+  denied_.store(listed.error().code == Code::kDenied);
+  unknown_.store(listed.error().code == Code::kNotFound);
+  cutOff_.store(denied_.load() || unknown_.load());
   if (listed.error().code == Code::kCancelled) {
     return std::nullopt;
   }
   const bool fresh = next_ == Next::kListFresh;
   if (listed.error().isGone() ||
       listed.error().message.find("Too large resource version") != std::string::npos) {
+    whole_ = fresh;  // a continue token ran out: pages take longer than the server's memory lasts
     next_ = Next::kListFresh;
     if (!fresh) {
       return std::nullopt;
@@ -82,7 +87,7 @@ ApiStatus Informer::listPages(const std::string& version, std::set<std::string>&
   options.labelSelector = options_.labelSelector;
   options.resourceVersion = version;
   // With a version the server's cache answers only lists without a limit.
-  options.limit = version.empty() || version == "0" ? kPage : 0;
+  options.limit = (version.empty() || version == "0") && !whole_ ? kPage : 0;
   std::string listVersion;
   do {
     lists_.fetch_add(1);
@@ -115,32 +120,101 @@ void Informer::dropUnseen(const std::set<std::string>& seen) {
   }
 }
 
+/// How to learn everything anew, from the quorum.
+Informer::Next Informer::freshStart() const {
+  return streams_ ? Next::kWatchList : Next::kListFresh;
+}
+
+void Informer::becomeSynced() {
+  synced_.store(true);
+  denied_.store(false);
+  unknown_.store(false);
+  cutOff_.store(false);
+  whole_ = false;
+  next_ = Next::kWatch;
+  failingSince_.reset();
+}
+
+// ---- WatchList ----
+
+/// The beginning as a stream: no answer of all objects is ever in memory at once. Once all are told
+/// it goes on as an ordinary watch.
+std::optional<Millis> Informer::watchAll(std::stop_token stop) {
+  const SteadyPoint started = clock_.steadyNow();
+  initial_.clear();
+  int events = 0;
+  const ApiStatus ended = watchFrom({.initialEvents = true}, events, stop);
+  initial_.clear();
+  if (next_ == Next::kWatch) {
+    return afterWatch(ended, events, started);
+  }
+  if (!ended && ended.error().code == Code::kCancelled) {
+    return std::nullopt;
+  }
+  const bool away = !ended && ended.error().code == Code::kUnavailable &&
+                    (ended.error().status == 0 || ended.error().status == 429);
+  if (away && events == 0) {
+    log::warn("watch failed, trying again", {{"error", ended.error().message}});
+    return std::max(delay_.next(), ended.error().retryAfter);
+  }
+  log::info("no initial events, listing instead",
+            {{"error", ended ? std::string("the stream ended") : ended.error().message}});
+  streams_ = ended || ended.error().code != Code::kInvalid;
+  next_ = resourceVersion().empty() ? Next::kList : Next::kListFresh;
+  return std::nullopt;
+}
+
+/// An object that exists, or the bookmark after the last of them.
+ApiStatus Informer::onInitialEvent(WatchEvent event) {
+  if (event.type == WatchEvent::Type::kAdded) {
+    initial_.insert(keyOf(event.object));
+    upsert(event.object, "");  // they come in no order of versions
+    return {};
+  }
+  if (!event.isEndOfInitialEvents()) {
+    return invalid("the server answers with changes where all objects were asked for");
+  }
+  dropUnseen(initial_);
+  setVersion(std::move(event.resourceVersion));
+  becomeSynced();
+  return {};
+}
+
 // ---- watch ----
 
 std::optional<Millis> Informer::watchOnce(std::stop_token stop) {
-  WatchOptions options;
-  options.labelSelector = options_.labelSelector;
-  options.resourceVersion = resourceVersion();
-  options.timeoutSeconds = std::uniform_int_distribution<int>(280, 300)(random_);
   const SteadyPoint started = clock_.steadyNow();
   int events = 0;
+  const ApiStatus ended = watchFrom({.resourceVersion = resourceVersion()}, events, stop);
+  return afterWatch(ended, events, started);
+}
+
+/// One watch to its end, which is an error if the server or an event says so.
+ApiStatus Informer::watchFrom(WatchOptions options, int& events, std::stop_token stop) {
+  options.labelSelector = options_.labelSelector;
+  options.timeoutSeconds = std::uniform_int_distribution<int>(280, 300)(random_);
   ApiStatus bad;
   ApiStatus ended = client_.watch(
       options_.resource, options_.ns, options,
       [&](std::string_view line) {
         ApiResult<WatchEvent> event = parseWatchEvent(line);
-        bad = event ? onEvent(std::move(*event)) : ApiStatus(std::move(event).error());
+        bad = !event                      ? ApiStatus(std::move(event).error())
+              : next_ == Next::kWatchList ? onInitialEvent(std::move(*event))
+                                          : onEvent(std::move(*event));
         events += bad ? 1 : 0;
         return bad.has_value();
       },
       stop);
-  return afterWatch(bad ? ended : bad, events, started);
+  return bad ? ended : bad;
 }
 
 /// How the watch ended decides how we go on.
 std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
                                            SteadyPoint started) {
   const SteadyPoint now = clock_.steadyNow();
+  if (events > 0) {
+    failingSince_.reset();
+  }
   if (ended) {
     failingSince_.reset();
     const bool healthy = events > 0 || now - started >= kTooShort;
@@ -151,7 +225,7 @@ std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
     return std::nullopt;
   }
   if (error.isGone()) {
-    next_ = Next::kListFresh;
+    next_ = freshStart();
     return events > 0 || now - started >= kTooShort ? std::nullopt : std::optional(delay_.next());
   }
   log::warn("watch broke, trying again", {{"error", error.message}});
@@ -162,8 +236,11 @@ std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
   if (error.status == 429) {
     return wait;
   }
-  if (error.status >= 500) {
+  // An API server that is starting knows neither our rights nor the kinds of others yet.
+  const bool refused = error.code == Code::kDenied || error.code == Code::kNotFound;
+  if (error.status >= 500 || refused) {
     failingSince_ = failingSince_.value_or(now);
+    cutOff_.store(cutOff_.load() || (refused && now - *failingSince_ > kBlip));
     next_ = now - *failingSince_ > kPatience ? Next::kList : Next::kWatch;
     return wait;
   }
@@ -172,6 +249,7 @@ std::optional<Millis> Informer::afterWatch(const ApiStatus& ended, int events,
 }
 
 ApiStatus Informer::onEvent(WatchEvent event) {
+  cutOff_.store(false);
   switch (event.type) {
     case WatchEvent::Type::kBookmark:
       setVersion(std::move(event.resourceVersion));

@@ -15,11 +15,11 @@ std::string metadataText(const Json& object, const char* key) {
   return value == metadata->end() || !value->is_string() ? "" : value->get<std::string>();
 }
 
-std::vector<Json> parseAll(const std::vector<std::shared_ptr<const std::string>>& texts) {
+std::vector<Json> parseAll(const std::vector<std::shared_ptr<const PackedText>>& texts) {
   std::vector<Json> out;
   out.reserve(texts.size());
   for (const auto& text : texts) {
-    out.push_back(Json::parse(*text));  // our own dump: it cannot fail
+    out.push_back(Json::parse(text->text()));  // our own dump: it cannot fail
   }
   return out;
 }
@@ -42,7 +42,7 @@ std::optional<Json> Store::get(const std::string& key) const {
     }
     text = it->second.text;
   }
-  return Json::parse(*text);
+  return Json::parse(text->text());
 }
 
 std::vector<Json> Store::inGroup(const std::string& group) const {
@@ -89,7 +89,7 @@ std::string Store::versionOf(const std::string& key) const {
 
 void Store::put(const Json& object) {
   const std::string key = keyOf(object);
-  Entry entry{std::make_shared<const std::string>(dumpJson(object)),
+  Entry entry{std::make_shared<const PackedText>(dumpJson(object)),
               metadataText(object, "resourceVersion"), index_ ? index_(object) : ""};
   auto state = state_.lock();
   Entry& slot = state->entries[key];

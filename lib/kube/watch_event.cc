@@ -20,6 +20,11 @@ std::optional<WatchEvent::Type> typeOf(std::string_view name) {
 }
 }  // namespace
 
+bool WatchEvent::isEndOfInitialEvents() const {
+  static const Json::json_pointer kMark("/metadata/annotations/k8s.io~1initial-events-end");
+  return type == Type::kBookmark && object.contains(kMark) && object.at(kMark) == "true";
+}
+
 ApiResult<WatchEvent> parseWatchEvent(std::string_view line) {
   Result<Json> parsed = parseJson(line);
   if (!parsed) {

@@ -15,6 +15,9 @@ struct WatchEvent {
   Type type = Type::kAdded;
   Json object;
   std::string resourceVersion;  ///< of the object
+
+  /// The bookmark after the initial events of a WatchList.
+  bool isEndOfInitialEvents() const;
 };
 
 /// An ERROR event is the error it carries (410 can arrive so, inside an answer of status 200).

@@ -212,7 +212,7 @@ std::optional<Outcome> Attempt::look() {
 
 std::optional<Outcome> Attempt::lookAtAbsence() {
   const std::string name = podName();
-  if (status_.state == AttemptState::kRunning) {
+  if (status_.state == AttemptState::kRunning || turn_.world.seenPods.count(name) > 0) {
     turn_.decision.confirmAbsent.push_back(name);
     return outcome(reason::kDisrupted,
                    "pod " + name + " of " + label_ + " disappeared" +

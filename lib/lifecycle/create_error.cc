@@ -15,6 +15,9 @@ bool isYoungNamespace(const CreateError& error, Millis grace) {
          error.last - error.first < grace;
 }
 
+/// RBAC refuses us before anything looks at the object: nothing that its user did or could mend.
+bool lacksRights(const CreateError& error) { return contains(error.message, "cannot create resource"); }
+
 Kind kindOf(const CreateError& error, Millis grace) {
   if (contains(error.message, "is being terminated") || error.httpStatus == 404) {
     return Kind::kLeaving;
@@ -26,7 +29,7 @@ Kind kindOf(const CreateError& error, Millis grace) {
   if (error.httpStatus == 403 && contains(error.message, "exceeded quota")) {
     return Kind::kQuota;
   }
-  if (error.httpStatus == 403 && isYoungNamespace(error, grace)) {
+  if (error.httpStatus == 403 && (isYoungNamespace(error, grace) || lacksRights(error))) {
     return Kind::kTransient;
   }
   const bool refused =

@@ -10,9 +10,10 @@ namespace stagewright::lifecycle {
 
 struct CreateVerdict {
   enum class Kind {
-    kTransient,  ///< no answer, 429, 5xx, a default ServiceAccount that is not there yet
+    kTransient,  ///< no answer, 429, 5xx, rights that the operator lacks, a default ServiceAccount
+                 ///< that is not there yet
     kQuota,      ///< waits for others to end
-    kDenied,     ///< RBAC, Pod Security, LimitRange, a webhook: only a person helps
+    kDenied,     ///< Pod Security, LimitRange, a webhook: only a person helps
     kConflict,   ///< the name belongs to someone else
     kLeaving,    ///< the namespace is being deleted: stop quietly
   };

@@ -38,7 +38,8 @@ struct EventNote {
 ///     plan again.
 ///  2. If toJson(status) differs from the object's status: write it (status subresource, with the
 ///  resourceVersion that
-///     `build` had). On conflict or error drop the rest and come again: nothing was created.
+///     `build` had); at once, unless it mayWait: then nothing of the decision is done until its time
+///     has come or something else happens. On conflict or error drop the rest and come again: nothing was created.
 ///  3. actions, in order; each is independent. Create: 201 is success; AlreadyExists is success if
 ///  isSameChild says so,
 ///     else report {409, AlreadyExists} in World::createErrors; other refusals go there too.
@@ -58,6 +59,11 @@ struct Decision {
   std::optional<queue::Ticket> ticket;
   std::optional<Millis> requeueAfter;
 };
+
+/// Whether the decision does nothing but tell people that attempts began to run or ended well: its
+/// status may be written later, together with what happens until then. Intents, failures, reasons
+/// and the end never wait.
+bool mayWait(const api::ImageBuild& build, const Decision& decision);
 
 /// Pure. A build that is being deleted gets an unchanged status and no actions: the garbage
 /// collector removes the rest.

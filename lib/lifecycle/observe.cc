@@ -130,6 +130,21 @@ void readConditions(const Json& status, ObservedPod& out) {
   }
 }
 
+/// A node whose clock is behind has started pods before they were created. Its times are moved to
+/// the API server's clock, or what happens now would seem to be over for minutes.
+void onServerClock(ObservedPod& pod) {
+  if (!pod.startTime || !pod.creationTimestamp || *pod.startTime >= *pod.creationTimestamp) {
+    return;
+  }
+  const auto lag = *pod.creationTimestamp - *pod.startTime;
+  for (std::optional<TimePoint>* time :
+       {&pod.startTime, &pod.container.startedAt, &pod.container.finishedAt}) {
+    if (*time) {
+      **time += lag;
+    }
+  }
+}
+
 std::string runKeyOf(const Json& spec) {
   const Json& containers = partAt(spec, "containers");
   if (!containers.is_array() || containers.empty()) {
@@ -172,6 +187,7 @@ Result<ObservedPod> observePod(const Json& pod) {
   out.container = decisiveContainer(status);
   out.runKey = runKeyOf(partAt(pod, "spec"));
   readConditions(status, out);
+  onServerClock(out);
   return out;
 }
 

@@ -123,7 +123,8 @@ void planPrepare(Turn& turn) {
   }
   std::optional<Outcome> outcome = attempt.look();
   if (run.prepare.state == AttemptState::kRunning && !run.activeTime) {
-    run.activeTime = run.prepare.startTime;
+    // By our own clock at the latest: a node's may be ahead, and the timeout counts from here.
+    run.activeTime = std::min(run.prepare.startTime.value_or(turn.now), turn.now);
   }
   if (attempt.pod() == nullptr) {
     if (outcome) {

@@ -102,7 +102,12 @@ void planPublish(Turn& turn) {
     return;
   }
   if (const ObservedPod* rival = findRival(turn)) {
-    turn.wait(reason::kQueued, "pod " + rival->name + " of an earlier run may still move the tags");
+    turn.wait(reason::kQueued, "pod " + rival->name + " of an earlier run may still move the tags" +
+                                   (isLost(turn, rival->node)
+                                        ? "; its node " + rival->node +
+                                              " is lost: delete the Node, or taint it out-of-service, "
+                                              "when you know that it is down"
+                                        : ""));
     turn.wakeAt(turn.now + std::chrono::seconds(5));
     return;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -148,6 +149,7 @@ struct Admission {
 struct World {
   std::vector<ObservedPod> pods;      ///< labelled with this build's name AND owned by its uid
   std::vector<ObservedClaim> claims;  ///< owned by its uid, and the one workspace.claimName names
+  std::set<std::string> seenPods;  ///< names of pods that are or were there, as far as is known
   std::map<std::string, LogFacts> logs;  ///< by pod name
   std::map<std::string, CreateError> createErrors;
   ClusterFacts cluster;

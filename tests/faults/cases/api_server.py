@@ -34,6 +34,14 @@ def outage(world, seconds):
     return replica
 
 
+def test_down_for_one_second(world):
+    """The same process goes on: same pods, same end, no list of everything again."""
+    replica = outage(world, 1)
+    assert not replica.has_ended()
+    lists = [e for e in world.audit.requests() if e["verb"] == "list" and e["stageTimestamp"] > replica.began]
+    assert not lists, f"an outage of a second must not cost a list: {lists}"
+
+
 def test_down_for_eight_seconds(world):
     """Shorter than the lease's renew deadline: the leader stays the leader."""
     replica = outage(world, 8)
@@ -91,6 +99,23 @@ def test_watches_cut_all_the_time(world):
     world.succeeded(seconds=120)
     world.check()
     world.same(state, effects)
+
+
+def test_half_open_connections(world):
+    """Connections on which nothing comes any more, without an end: noticed by the silence of bookmarks within three minutes."""
+    world.namespace()
+    replica = world.operator(start=False)
+    replica.faults({"Method": "watch", "Action": "hang", "Times": 4, "Millis": 2000})
+    replica.start()
+    time.sleep(3)
+    assert replica.tripped() == ["hang"] * 4, replica.tripped()
+    begin = time.monotonic()
+    world.build(dockerfile=SINGLE)
+    world.succeeded(seconds=240)
+    took = time.monotonic() - begin
+    print(f"noticed after {took:.0f} s")
+    assert took < 200
+    world.check()
 
 
 @breaks_plane
@@ -235,6 +260,31 @@ def test_priority_and_fairness_rejects(world):
     world.same(state, effects)
 
 
+def test_crd_removed_and_restored(world):
+    """Its builds are gone with it. The operator stays up, says that it is not ready, and builds again once the CRD is back."""
+    world.namespace()
+    world.plane.rules(SLOW_STAGES)
+    replica = world.operator()
+    world.build()
+    world.running(role="stage", stage=0)
+    crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/imagebuilds.build.stagewright.dev"
+    definition = world.api.get(crd)
+    world.api.delete(crd)
+    wait_until("the CRD to be gone", 60, lambda: world.api.get(crd) is None)
+    wait_until("the operator to say that it is not ready", 60, lambda: replica.probe("/readyz") == 503)
+    assert not replica.has_ended(), "the operator ended"
+    for key in ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"):
+        definition["metadata"].pop(key, None)
+    definition.pop("status", None)
+    world.api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+    wait_until("the CRD to be served", 30, lambda: world.api.get(f"{oracle.BUILDS}/imagebuilds"))
+    world.build("again")
+    world.succeeded("again", seconds=120)
+    wait_until("the operator to be ready", 30, lambda: replica.probe("/readyz") == 200)
+    # The garbage collector cannot look for owners of a kind that is not served: it goes on now.
+    wait_until("the garbage collector", 120, lambda: not world.children("b"))
+
+
 def test_rights_revoked_and_restored(world):
     """The ClusterRoleBinding is deleted in mid-build and comes back: the operator backs off, and goes on unaided."""
     state, effects = undisturbed(world)
@@ -254,5 +304,26 @@ def test_rights_revoked_and_restored(world):
     refused = sum(1 for e in world.audit.requests(world.ns) if e.get("responseStatus", {}).get("code") == 403)
     print(f"{refused} requests were refused in 10 s")
     assert refused < 60, "no backoff"
+    world.check()
+    world.same(state, effects)
+
+
+def test_right_to_create_pods_revoked(world):
+    """Only the right to create pods is taken away: that is no failure of the user's, the build says what is refused and goes on later."""
+    state, effects = undisturbed(world)
+    world.namespace()
+    world.operator()
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/stagewright"
+    rules = world.api.get(path)["rules"]
+    less = [{**r, "verbs": [v for v in r["verbs"] if v != "create" or "pods" not in r["resources"]]} for r in rules]
+    world.api.patch(path, {"rules": less})
+    try:
+        world.build()
+        wait_until("the refusal to be told", 20, lambda: "cannot create resource" in oracle.condition(world.status(), "Ready").get("message", ""))
+        time.sleep(5)
+        assert oracle.condition(world.status(), "Ready")["status"] == "Unknown", world.status()
+    finally:
+        world.api.patch(path, {"rules": rules})
+    world.succeeded(seconds=90)
     world.check()
     world.same(state, effects)

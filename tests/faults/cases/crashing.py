@@ -13,6 +13,24 @@ def budget(stages):
     return 4 + 3 * stages
 
 
+def test_undisturbed_build_is_frugal(world):
+    """At most 4 + 3 per stage writes, not one polling read, none after the end; and nothing is left behind."""
+    world.namespace()
+    replica = world.operator()
+    world.build()
+    world.succeeded()
+    world.check()
+    writes = world.writes()
+    requests = [e for e in world.audit.requests(world.ns) if e["verb"] in ("get", "list") and e["objectRef"].get("subresource") != "log"]
+    deletes = sum(n for (verb, _), n in writes.items() if verb == "delete")
+    print(f"writes: {dict(writes)}; reads: {len(requests)}")
+    assert sum(writes.values()) - deletes <= budget(5), f"too many writes: {writes}"
+    # The watches of one namespace: a list of each kind at most, and none again.
+    assert len([e for e in requests if e["verb"] == "get"]) == 0, requests
+    replica.stop()
+    world.check_nothing_leaks()
+
+
 def lanes(world, indexes, disturb):
     """Runs disturb(lane, index) for all indexes, some at a time; gives what went wrong."""
     wrong, todo, lock = [], list(indexes), threading.Lock()

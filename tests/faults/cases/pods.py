@@ -40,6 +40,11 @@ def test_stage_evicted(world):
     recovers(world, {"role": "stage", "stage": 1}, lambda pod: evict(world, pod))
 
 
+def test_publish_evicted(world):
+    """The Eviction subresource on publish: the stages stay as they are."""
+    recovers(world, {"role": "publish"}, lambda pod: evict(world, pod))
+
+
 def test_stage_deleted_by_hand(world):
     """kubectl delete pod: recreated as the next attempt."""
     recovers(world, {"role": "stage", "stage": 0}, lambda pod: world.api.delete(f"/api/v1/namespaces/{world.ns}/pods/{pod['metadata']['name']}"))
@@ -75,6 +80,29 @@ def test_node_removed(world):
         world.plane.set_node(first["node"], "alive")
     assert status["run"]["id"] != first["id"] and status["run"]["node"] != first["node"], status["run"]
     world.same_but_for_attempts(state)
+    world.check()
+
+
+def test_node_silent(world):
+    """The node says nothing any more: after its grace the run begins again elsewhere, and nothing is deleted by force. Its
+    publish pod could still move the tags, so the new one waits and says for what; once the Node is deleted it goes on."""
+    world.namespace()
+    world.plane.rules({"Role": "stage", "Run": 3000})
+    world.operator()
+    world.build()
+    world.running(role="stage", stage=1)
+    first = world.status()["run"]
+    world.plane.set_node(first["node"], "dead")
+    try:
+        wait_until("the new run to wait for the old publish pod", 200, lambda: f"{first['node']} is lost: delete the Node" in oracle.condition(world.status(), "Ready").get("message", ""))
+        assert world.reason() == "Queued"
+        forced = [e for e in world.audit.requests(world.ns) if e["verb"] == "delete" and "gracePeriodSeconds=0" in e["requestURI"]]
+        assert not forced, forced
+        world.api.delete(f"/api/v1/nodes/{first['node']}")
+        status = world.succeeded(seconds=120)
+    finally:
+        world.plane.set_node(first["node"], "alive")
+    assert status["run"]["id"] != first["id"] and status["run"]["node"] != first["node"], status["run"]
     world.check()
 
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/fake_api_clock.h"
@@ -252,6 +253,70 @@ TEST_F(ApplierTest, DeletesExactlyTheObjectItMeans) {
   for (const int code : {404, 409}) {
     answers_ = {{"DELETE", {.status = code, .body = failure(code, "x")}}};
     EXPECT_EQ(apply().kind, Outcome::Kind::kDone) << code;
+  }
+}
+
+class NewsTest : public ApplierTest {
+ protected:
+  NewsTest() {
+    object_["status"] = Json::parse(R"({
+      "observedGeneration": 1, "phase": "Building",
+      "run": {"id": "r", "sequence": 1, "prepare": {"state": "Succeeded", "attempt": 1},
+              "publish": {"state": "Creating", "attempt": 1}},
+      "stages": [{"index": 0, "name": "a", "state": "Creating", "attempt": 1}],
+      "conditions": [{"type": "Ready", "status": "Unknown", "reason": "Progressing", "message": "",
+                      "observedGeneration": 1, "lastTransitionTime": "2026-11-28T00:00:00Z"}]})");
+    build_ = *api::parseImageBuild(object_);
+    decision_.status = build_.status;
+  }
+  void runs(api::AttemptStatus& attempt) { attempt.state = api::AttemptState::kRunning; }
+};
+
+TEST_F(NewsTest, TheFirstNewsIsWrittenAtOnceAndTheNextOnesTogether) {
+  runs(decision_.status.stages[0]);
+  EXPECT_EQ(apply().after, std::nullopt);
+  runs(decision_.status.run->publish);
+  clock_.advance(Millis(500));
+  EXPECT_EQ(apply().after, Millis(1500));
+  EXPECT_EQ(requests().size(), 1u);
+  clock_.advance(Millis(1500));
+  EXPECT_EQ(apply().after, std::nullopt);
+  EXPECT_EQ(requests().size(), 2u);
+}
+
+TEST_F(NewsTest, AnEventIsToldWithTheStatusThatItBelongsTo) {
+  runs(decision_.status.stages[0]);
+  apply();
+  runs(decision_.status.run->publish);
+  decision_.events.push_back({false, "StageStarted", "note"});
+  apply();
+  EXPECT_TRUE(events_.reasons.empty());
+}
+
+TEST_F(NewsTest, IntentsFailuresAndEndsDoNotWait) {
+  runs(decision_.status.run->publish);
+  apply();
+  const lifecycle::Decision news = decision_;
+  const std::vector<std::function<void()>> pressing = {
+      [this] { wantPod("p"); },
+      [this] { decision_.confirmAbsent = {"p"}; },
+      [this] { decision_.status.stages[0].attempt = 2; },
+      [this] { decision_.status.stages[0].state = api::AttemptState::kFailed; },
+      [this] { decision_.status.stages[0].reason = "Unschedulable"; },
+      [this] { decision_.status.run->result = "Failed"; },
+      [this] { decision_.status.run->id = "another"; }};
+  answers_ = {{"GET", {.status = 404, .body = failure(404, "NotFound")}}};
+  for (const auto& change : pressing) {
+    decision_ = news;
+    runs(decision_.status.stages[0]);
+    const std::size_t before = requests().size();
+    change();
+    apply();
+    EXPECT_GT(requests().size(), before);
+    applier_.forget("ns/shop");
+    decision_ = news;
+    runs(decision_.status.stages[0]);
+    apply();
   }
 }
 

@@ -207,5 +207,107 @@ TEST(Store, ListsByIndex) {
   EXPECT_EQ(store.size(), 1u);
 }
 
+// ---- WatchList ----
+
+std::string endOfInitialEvents(const std::string& version) {
+  return event("BOOKMARK", R"({"metadata":{"resourceVersion":")" + version +
+                               R"(","annotations":{"k8s.io/initial-events-end":"true"}}})");
+}
+
+class InformerStream : public InformerScript {
+ protected:
+  void stream() {
+    transport_.whenExhausted([this] { stop_.request_stop(); });
+    streaming_.run(stop_.get_token());
+  }
+  Informer streaming_{
+      client_, clock_, {.resource = kPods, .watchList = true, .seed = 1}, [this](const Change& c) {
+        changes_.push_back(std::string(c.before == nullptr ? "+" : c.after == nullptr ? "-" : "~") +
+                           c.key + (c.initial ? " initial" : ""));
+      }};
+};
+
+TEST_F(InformerStream, BeginsWithEverythingAsEventsAndGoesOnAsAWatch) {
+  transport_.then({.lines = {event("ADDED", pod("b", "9")), event("ADDED", pod("a", "5")),
+                             endOfInitialEvents("10"), event("MODIFIED", pod("a", "11"))}});
+  stream();
+  EXPECT_EQ(changes_, (std::vector<std::string>{"+ns/b initial", "+ns/a initial", "~ns/a"}));
+  EXPECT_EQ(requests(), (std::vector<std::string>{"watch@", "watch@11"}));
+  EXPECT_EQ(queryValue(transport_.asked()[0].path, "sendInitialEvents"), "true");
+  EXPECT_EQ(queryValue(transport_.asked()[0].path, "resourceVersionMatch"), "NotOlderThan");
+  EXPECT_EQ(queryValue(transport_.asked()[1].path, "sendInitialEvents"), "");
+  EXPECT_TRUE(streaming_.isSynced());
+}
+
+TEST_F(InformerStream, IsNotSyncedBeforeTheServerSaysThatAllWasTold) {
+  transport_.then({.lines = {event("ADDED", pod("a", "5"))}, .cut = true});
+  transport_.then({.cut = true, .before = [this] { EXPECT_FALSE(streaming_.isSynced()); }});
+  stream();
+  EXPECT_EQ(streaming_.resourceVersion(), "");
+}
+
+TEST_F(InformerStream, ListsWhereTheServerRefusesInitialEvents) {
+  transport_.then({.status = 422, .body = R"({"kind":"Status","code":422,"reason":"Invalid"})"});
+  transport_.then(list("10", {pod("a", "5")}));
+  transport_.then({.lines = {event("ERROR", kGone)}});
+  transport_.then(list("20", {pod("a", "5")}));
+  stream();
+  EXPECT_EQ(requests(), (std::vector<std::string>{"watch@", "list@0", "watch@10", "list@",
+                                                  "watch@20"}));
+}
+
+TEST_F(InformerStream, ListsWhereTheServerIgnoresTheQuestion) {
+  transport_.then({.lines = {event("ADDED", pod("a", "5")), event("MODIFIED", pod("a", "6"))}});
+  transport_.then(list("10", {pod("a", "6")}));
+  stream();
+  EXPECT_EQ(requests(), (std::vector<std::string>{"watch@", "list@0", "watch@10"}));
+}
+
+TEST_F(InformerStream, After410ItStreamsAnewAndFindsDeletions) {
+  transport_.then({.lines = {event("ADDED", pod("a", "5")), event("ADDED", pod("b", "6")),
+                             endOfInitialEvents("10"), event("ERROR", kGone)}});
+  transport_.then({.lines = {event("ADDED", pod("b", "6")), endOfInitialEvents("40")}});
+  stream();
+  EXPECT_EQ(changes_, (std::vector<std::string>{"+ns/a initial", "+ns/b initial", "-ns/a"}));
+  EXPECT_EQ(requests(), (std::vector<std::string>{"watch@", "watch@", "watch@40"}));
+}
+
+TEST_F(InformerStream, AnApiServerThatIsAwayIsNotAskedForLists) {
+  transport_.then({.cut = true}).then({.cut = true});
+  transport_.then({.lines = {endOfInitialEvents("10")}});
+  stream();
+  EXPECT_EQ(requests(), (std::vector<std::string>{"watch@", "watch@", "watch@", "watch@10"}));
+}
+
+TEST_F(InformerScript, AFreshListWhoseTokenRanOutIsReadWhole) {
+  transport_.then(list("10", {})).then({.lines = {event("ERROR", kGone)}});
+  transport_.then(list("20", {pod("a", "5")}, "t")).then({.status = 410, .body = kGone});
+  transport_.then(list("21", {pod("a", "5")}));
+  run();
+  const auto asked = transport_.asked();
+  EXPECT_EQ(queryValue(asked[2].path, "limit"), "500");
+  EXPECT_EQ(queryValue(asked[4].path, "limit"), "");
+}
+
+TEST_F(InformerScript, ARefusedWatchIsTriedAgainForAMinuteBeforeAListIs) {
+  int lists = 0;
+  int refused = 0;
+  transport_.answerWith([&](const ApiRequest& request) {
+    if (request.path.find("watch=1") != std::string::npos) {
+      EXPECT_TRUE(refused > 0 || !informer_.isCutOff());
+      ++refused;
+      return Answer{.status = 403, .body = R"({"kind":"Status","code":403,"reason":"Forbidden"})"};
+    }
+    if (++lists == 2) {
+      EXPECT_TRUE(informer_.isCutOff());
+      stop_.request_stop();
+    }
+    return list("10", {});
+  });
+  informer_.run(stop_.get_token());
+  EXPECT_EQ(lists, 2);
+  EXPECT_GE(refused, 4);
+}
+
 }  // namespace
 }  // namespace stagewright::kube

@@ -93,6 +93,9 @@ class FakeCluster {
     for (const auto& [name, claim] : claims) {
       out.claims.push_back(claim);
     }
+    for (const auto& [name, body] : bodies) {
+      out.seenPods.insert(name);
+    }
     out.logs = logs;
     out.createErrors = createErrors;
     out.cluster = cluster;

@@ -547,6 +547,34 @@ TEST(LostPod, IsConfirmedByALiveLookBeforeTheNextAttempt) {
   EXPECT_EQ(cluster.status().stages[0].state, api::AttemptState::kRunning);
 }
 
+TEST(LostPod, ThatWasNeverToldToRunIsNotCreatedAgainUnderItsName) {
+  for (const char* part : {"0", "publish"}) {
+    FakeCluster cluster;
+    cluster.toStages({{}});
+    cluster.pods.erase(cluster.name(part));  // evicted in its first second
+    cluster.settle();
+    EXPECT_FALSE(cluster.has(part)) << part;
+    cluster.pass(seconds(2));
+    cluster.settle();
+    EXPECT_TRUE(cluster.has(part, 2)) << part;
+    EXPECT_EQ(cluster.status().run->infrastructureRetries, 0);
+  }
+}
+
+TEST(NodeClock, ThatIsBehindEndsNoBuild) {
+  FakeCluster cluster;
+  cluster.settle();
+  Json object = cluster.bodies.at(cluster.name("prepare"));
+  object["metadata"]["creationTimestamp"] = "2026-11-28T10:00:00Z";
+  object["status"] = Json::parse(R"({"phase": "Succeeded", "startTime": "2026-11-28T09:50:00Z",
+    "containerStatuses": [{"name": "prepare", "state": {"terminated": {
+      "exitCode": 0, "startedAt": "2026-11-28T09:50:01Z", "finishedAt": "2026-11-28T09:50:03Z"}}}]})");
+  const Result<ObservedPod> pod = observePod(object);
+  ASSERT_TRUE(pod);
+  EXPECT_EQ(formatTime(*pod->container.startedAt), "2026-11-28T10:00:01Z");
+  EXPECT_EQ(formatTime(*pod->container.finishedAt), "2026-11-28T10:00:03Z");
+}
+
 TEST(EphemeralStorage, OwnLimitIsTheUsersNodePressureIsNot) {
   FakeCluster own;
   own.toStages({{}});
@@ -974,8 +1002,6 @@ TEST(AdmissionDenied, CarriesTheServersMessage) {
   const CreateError cases[] = {
       refusal(403, "Forbidden",
               "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": ..."),
-      refusal(403, "Forbidden",
-              "User \"system:serviceaccount:a:b\" cannot create resource \"pods\""),
       refusal(400, "BadRequest", "admission webhook \"w\" denied the request: no"),
       refusal(422, "Invalid", "Pod \"x\" is invalid: spec: no")};
   for (const CreateError& error : cases) {
@@ -1025,6 +1051,7 @@ TEST(QuotaExceeded, PublishGivesWayToTheOnlyStage) {
   cluster.settle();
   cluster.refuse[cluster.name("1")] = refusal(403, "Forbidden", "exceeded quota: pods=2");
   cluster.pods.erase(cluster.name("1"));
+  cluster.bodies.erase(cluster.name("1"));  // as if it had been refused from the start
   cluster.settle();
   EXPECT_TRUE(cluster.has("publish")) << "stage 0 gets on";
   cluster.exit("0", 0);
@@ -1071,6 +1098,9 @@ TEST(CreateErrors, ThatPassAreTriedAgain) {
       refusal(0, "", "connection refused"), refusal(500, "InternalError", "failed calling webhook"),
       refusal(429, "TooManyRequests", "slow down"),
       refusal(409, "Conflict", "Operation cannot be fulfilled on resourcequotas"),
+      refusal(403, "Forbidden",
+              "pods is forbidden: User \"system:serviceaccount:s:o\" cannot create resource \"pods\" "
+              "in API group \"\" in the namespace \"a\""),
       refusal(403, "Forbidden",
               "error looking up service account a/default: serviceaccount \"default\" not found")};
   for (const CreateError& error : cases) {
