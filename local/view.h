@@ -29,6 +29,8 @@ class WorkTree {
  public:
   static Result<WorkTree> open(Store& store, const LayerDirectories& layers);
   const std::string& path() const { return path_; }
+  /// Where the changes are collected.
+  std::string upper() const { return directory_ + "/fs"; }
   /// Ends the view. The directory with `fs`, the changes, is the caller's to keep.
   std::string finish();
 

@@ -2,8 +2,13 @@
 
 namespace stagewright::compress {
 
-BlockPipeline::BlockPipeline(int threads) {
-  for (int i = 0; threads > 1 && i < threads; ++i) {
+BlockPipeline::BlockPipeline(EncoderFactory makeEncoder, int threads)
+    : makeEncoder_(std::move(makeEncoder)) {
+  if (threads <= 1) {
+    encoder_ = makeEncoder_();
+    return;
+  }
+  for (int i = 0; i < threads; ++i) {
     workers_.emplace_back([this](std::stop_token stop) { runWorker(std::move(stop)); });
   }
 }
@@ -15,15 +20,10 @@ BlockPipeline::~BlockPipeline() {
   workers_.clear();  // before the blocks they may still be encoding
 }
 
-void BlockPipeline::encode(GzipBlockEncoder& encoder, Block& block) {
-  block.checksum = gzipChecksum(block.raw);
-  encoder.encode(block.raw, block.encoded);
-}
-
 void BlockPipeline::submit(std::unique_ptr<Block> block) {
   block->done = workers_.empty();
   if (workers_.empty()) {
-    encode(encoder_, *block);
+    encoder_->encode(*block);
   } else {
     const std::lock_guard lock(mutex_);
     todo_.push_back(block.get());
@@ -41,13 +41,13 @@ std::unique_ptr<Block> BlockPipeline::take() {
 }
 
 void BlockPipeline::runWorker(std::stop_token stop) {
-  GzipBlockEncoder encoder;
+  const std::unique_ptr<BlockEncoder> encoder = makeEncoder_();
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return !todo_.empty(); })) {
     Block* block = todo_.front();
     todo_.pop_front();
     lock.unlock();
-    encode(encoder, *block);
+    encoder->encode(*block);
     lock.lock();
     block->done = true;
     changed_.notify_all();

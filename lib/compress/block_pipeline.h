@@ -2,28 +2,38 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "lib/compress/gzip_block.h"
-
 namespace stagewright::compress {
 
 struct Block {
   std::string raw;
   std::string encoded;
-  std::uint32_t checksum = 0;
-  bool done = false;  ///< guarded by the pipeline's mutex
+  std::uint32_t checksum = 0;  ///< of `raw`, where the format needs one
+  bool done = false;           ///< guarded by the pipeline's mutex
 };
+
+/// Encodes blocks one by one, none of which refers to another. Not thread-safe: one per thread.
+class BlockEncoder {
+ public:
+  virtual ~BlockEncoder() = default;
+  /// From `raw` to the other fields. Equal blocks give equal bytes.
+  virtual void encode(Block& block) = 0;
+};
+
+using EncoderFactory = std::function<std::unique_ptr<BlockEncoder>()>;
 
 /// One producer, which is also the consumer. With one thread it encodes in submit().
 class BlockPipeline {
  public:
-  explicit BlockPipeline(int threads);
+  BlockPipeline(EncoderFactory makeEncoder, int threads);
   ~BlockPipeline();
   BlockPipeline(const BlockPipeline&) = delete;
   BlockPipeline& operator=(const BlockPipeline&) = delete;
@@ -37,9 +47,9 @@ class BlockPipeline {
 
  private:
   void runWorker(std::stop_token stop);
-  static void encode(GzipBlockEncoder& encoder, Block& block);
 
-  GzipBlockEncoder encoder_;                  ///< of the caller's thread
+  EncoderFactory makeEncoder_;
+  std::unique_ptr<BlockEncoder> encoder_;     ///< of the caller's thread, where it does the work
   std::deque<std::unique_ptr<Block>> order_;  ///< caller's thread only
   // A condition needs the bare mutex; it guards todo_ and Block::done, nothing else is shared.
   std::mutex mutex_;

@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "lib/compress/gzip_compressor.h"
-#include "lib/compress/zstd_compressor.h"
+#include "lib/compress/block_compressor.h"
 
 namespace stagewright::compress {
 
@@ -25,10 +24,8 @@ Reader readerOf(int fd, std::string name) {
 }
 
 std::unique_ptr<Compressor> Compressor::make(Format format, Reader reader, int threads) {
-  if (format == Format::kZstd) {
-    return std::make_unique<ZstdCompressor>(std::move(reader));
-  }
-  return std::make_unique<GzipCompressor>(std::move(reader), std::max(threads, 1));
+  return format == Format::kZstd ? makeZstdCompressor(std::move(reader), std::max(threads, 1))
+                                 : makeGzipCompressor(std::move(reader), std::max(threads, 1));
 }
 
 }  // namespace stagewright::compress

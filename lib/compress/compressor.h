@@ -4,8 +4,8 @@
 // Equal raw bytes give equal compressed bytes on every CPU and with any number of threads, so a
 // rebuilt layer has the digest it had and is not uploaded again. Gzip therefore is ISA-L level 2
 // (level 3 differs between CPUs) over independent blocks of 256 KiB, joined into one member without
-// time and host. Changing the block size, the level or the library changes every digest: tests/unit
-// pins one.
+// time and host, and zstd a frame for each MiB. Changing the block size, the level or the library
+// changes every digest: tests/unit pins one of each.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +33,10 @@ struct Summary {
   std::int64_t size = 0;
 };
 
-/// Not thread-safe. Memory: below 2 MB per thread.
+/// Not thread-safe. Memory: below 2 MB per thread for gzip, 8 MB for zstd.
 class Compressor {
  public:
-  /// `threads` compress in parallel; 1 compresses on the caller's thread. zstd ignores it.
+  /// `threads` compress in parallel; 1 compresses on the caller's thread.
   static std::unique_ptr<Compressor> make(Format format, Reader reader, int threads);
   virtual ~Compressor() = default;
 

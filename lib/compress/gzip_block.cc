@@ -27,7 +27,10 @@ struct GzipBlockEncoder::State {
 GzipBlockEncoder::GzipBlockEncoder() : state_(std::make_unique<State>()) {}
 GzipBlockEncoder::~GzipBlockEncoder() = default;
 
-void GzipBlockEncoder::encode(std::string_view raw, std::string& out) {
+void GzipBlockEncoder::encode(Block& block) {
+  const std::string_view raw = block.raw;
+  std::string& out = block.encoded;
+  block.checksum = gzipChecksum(raw);
   isal_zstream& stream = state_->stream;
   out.resize(kOutputRoom);
   isal_deflate_stateless_init(&stream);

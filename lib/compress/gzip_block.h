@@ -7,19 +7,20 @@
 #include <string>
 #include <string_view>
 
+#include "lib/compress/block_pipeline.h"
+
 namespace stagewright::compress {
 
 inline constexpr std::size_t kGzipBlockSize = 256 * 1024;
 
-/// Compresses blocks that can be concatenated: each ends on a byte boundary and refers to nothing
-/// before it. Not thread-safe: one per thread.
-class GzipBlockEncoder {
+/// Compresses blocks that can be concatenated: each ends on a byte boundary.
+class GzipBlockEncoder final : public BlockEncoder {
  public:
   GzipBlockEncoder();
-  ~GzipBlockEncoder();
+  ~GzipBlockEncoder() override;
 
-  /// REQUIRES: at most kGzipBlockSize bytes. Replaces `out`.
-  void encode(std::string_view raw, std::string& out);
+  /// REQUIRES: at most kGzipBlockSize bytes.
+  void encode(Block& block) override;
 
  private:
   struct State;

@@ -1,54 +1,65 @@
-#include "lib/compress/zstd_compressor.h"
-
 #include <zstd.h>
+
+#include <cstdlib>
+
+#include "lib/compress/block_compressor.h"
 
 namespace stagewright::compress {
 
 namespace {
 
+// Fixed: level and block size decide the bytes.
 constexpr int kZstdLevel = 3;
-constexpr std::size_t kRawSize = 256 * 1024;
+constexpr std::size_t kZstdBlockSize = 1024 * 1024;
+
+/// Whole frames: a decoder reads frames one after the other as one stream.
+class ZstdBlockEncoder final : public BlockEncoder {
+ public:
+  ZstdBlockEncoder() : context_(ZSTD_createCCtx()) {
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kZstdLevel);
+    ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
+  }
+  ~ZstdBlockEncoder() override { ZSTD_freeCCtx(context_); }
+  ZstdBlockEncoder(const ZstdBlockEncoder&) = delete;
+  ZstdBlockEncoder& operator=(const ZstdBlockEncoder&) = delete;
+
+  void encode(Block& block) override {
+    std::string& out = block.encoded;
+    out.resize(ZSTD_compressBound(block.raw.size()));
+    const std::size_t size = ZSTD_compress2(context_, out.data(), out.size(), block.raw.data(), block.raw.size());
+    if (ZSTD_isError(size) != 0) {
+      std::abort();  // the output has room for any input, and every parameter is constant
+    }
+    out.resize(size);
+  }
+
+ private:
+  ZSTD_CCtx* context_;
+};
+
+class ZstdCompressor final : public BlockCompressor {
+ public:
+  ZstdCompressor(Reader reader, int threads)
+      : BlockCompressor(
+            std::move(reader), kZstdBlockSize, [] { return std::make_unique<ZstdBlockEncoder>(); },
+            threads) {}
+
+ private:
+  std::string_view header() const override { return {}; }
+  void note(const Block&) override {}
+  std::string trailer(std::int64_t rawSize) override {
+    Block empty;
+    if (rawSize == 0) {
+      ZstdBlockEncoder().encode(empty);
+    }
+    return std::move(empty.encoded);
+  }
+};
 
 }  // namespace
 
-ZstdCompressor::ZstdCompressor(Reader reader)
-    : reader_(std::move(reader)), context_(ZSTD_createCCtx()) {
-  ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, kZstdLevel);
-  ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1);
-  out_.resize(ZSTD_CStreamOutSize());
-}
-
-ZstdCompressor::~ZstdCompressor() { ZSTD_freeCCtx(context_); }
-
-Result<std::string_view> ZstdCompressor::next() {
-  ZSTD_outBuffer out{out_.data(), out_.size(), 0};
-  while (out.pos == 0 && !ended_) {
-    if (rawOffset_ == raw_.size() && !rawEnded_) {
-      raw_.resize(kRawSize);
-      TRY(std::size_t n, reader_(raw_.data(), raw_.size()));
-      raw_.resize(n);
-      rawOffset_ = 0;
-      rawEnded_ = n == 0;
-      digests_.addRaw(raw_);
-    }
-    ZSTD_inBuffer in{raw_.data(), raw_.size(), rawOffset_};
-    const std::size_t left =
-        ZSTD_compressStream2(context_, &out, &in, rawEnded_ ? ZSTD_e_end : ZSTD_e_continue);
-    if (ZSTD_isError(left) != 0) {
-      return internal(std::string("zstd: ") + ZSTD_getErrorName(left));
-    }
-    rawOffset_ = in.pos;
-    ended_ = rawEnded_ && left == 0;
-  }
-  const std::string_view piece(out_.data(), out.pos);
-  if (!piece.empty()) {
-    digests_.addCompressed(piece);
-  }
-  if (ended_ && !finished_) {
-    digests_.finish();
-    finished_ = true;
-  }
-  return piece;
+std::unique_ptr<Compressor> makeZstdCompressor(Reader reader, int threads) {
+  return std::make_unique<ZstdCompressor>(std::move(reader), threads);
 }
 
 }  // namespace stagewright::compress

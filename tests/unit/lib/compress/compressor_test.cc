@@ -145,6 +145,19 @@ TEST(Gzip, PassesTheReadersErrorOn) {
   EXPECT_EQ(piece.error().message, "disk on fire");
 }
 
+TEST(Zstd, DoesNotDependOnThreadsOrPieces) {
+  const std::string raw = someTar(5'000'000);
+  const std::string one = compressAll(Format::kZstd, raw, 1).bytes;
+  EXPECT_TRUE(compressAll(Format::kZstd, raw, 2).bytes == one);
+  EXPECT_TRUE(compressAll(Format::kZstd, raw, 5, 4097).bytes == one);
+  EXPECT_TRUE(decompressAll(one) == raw);
+}
+
+TEST(Zstd, KeepsTheBytesThatDigestsWereMadeFrom) {
+  EXPECT_EQ(sha256Hex(compressAll(Format::kZstd, someTar(3'000'000), 2).bytes),
+            "00ec0dd92fea76888ebbc2c1e1d8033edd937779f211603236d10f02c54ca22e");
+}
+
 TEST(Decompressor, ReadsSeveralMembersAndPlainBytes) {
   const std::string a = compressAll(Format::kGzip, "first ", 1).bytes;
   const std::string b = compressAll(Format::kGzip, "second", 1).bytes;
