@@ -8,10 +8,12 @@
 #include "builder-pod/prepare/config_map_source.h"
 #include "builder-pod/prepare/context_files.h"
 #include "builder-pod/prepare/directory.h"
+#include "builder-pod/prepare/fetched_sources.h"
 #include "builder-pod/prepare/git_source.h"
 #include "builder-pod/prepare/source_tree.h"
 #include "builder-pod/prepare/words.h"
 #include "lib/base/file.h"
+#include "lib/dockerfile/diagnostic.h"
 #include "lib/dockerfile/ignore.h"
 #include "lib/dockerfile/parser.h"
 #include "lib/plan/contract.h"
@@ -31,7 +33,7 @@ constexpr std::int64_t kTimeless = 315532800;
 plan::Supported executorSupport() {
   plan::Supported supported;
   supported.secretMounts = supported.sshMounts = false;
-  supported.addUrl = supported.addGit = supported.namedDirectories = false;
+  supported.namedDirectories = false;
   return supported;
 }
 
@@ -47,6 +49,8 @@ class Run {
   Run(const PreparationJob& job, http::Transport& transport, Clock& clock, const Narrator& tell,
       std::stop_token stop)
       : job_(job),
+        transport_(transport),
+        clock_(clock),
         tell_(tell),
         stop_(std::move(stop)),
         client_(transport, clock,
@@ -66,6 +70,7 @@ class Run {
     TRY(const plan::PlanInput input, readDockerfile(text, ignore));
     TRY(Preparation result, compile(input));
     result.sourceRevision = source.revision;
+    CHECK_OK(fetchWhatStepsAdd(input, result.plan));
     CHECK_OK(takeContext(context, source, input, ignore, result.plan));
     CHECK_OK(save(result));
     return result;
@@ -178,6 +183,41 @@ class Run {
     return {};
   }
 
+  Outcome<void> fetchWhatStepsAdd(const plan::PlanInput& input, const plan::BuildPlan& plan) {
+    FetchRules rules;
+    rules.checkAddress = job_.checkAddress;
+    rules.gitEnvironment = job_.gitEnvironment;
+    rules.retry = job_.retry;
+    SourceFetcher fetcher(std::move(rules), transport_, clock_, stop_);
+    for (std::size_t i = 0; i < plan.fetches.size(); ++i) {
+      const Stopwatch watch;
+      const plan::Fetch& fetch = plan.fetches[i];
+      auto fetched = fetcher.fetch(fetch, directory_ + "/fetched/" + std::to_string(i));
+      if (!fetched) {
+        return atPlaceOf(fetch, input.source, std::move(fetched).error());
+      }
+      tell_("ADD " + fetch.url + ": " + fetched->what + " (" + seconds(watch.elapsed()) + ")");
+    }
+    return {};
+  }
+
+  /// The same refusal with the line of the ADD; a trigger of a base image has none.
+  static Refusal atPlaceOf(const plan::Fetch& fetch, const dockerfile::Source& source,
+                           Refusal refusal) {
+    if (refusal.failure.reason == "InvalidSpec") {
+      refusal.failure.reason = "DockerfileInvalid";
+    }
+    if (fetch.line > 0) {
+      const SourceRange line{source.name, fetch.line, 1, fetch.line};
+      const Error shown =
+          dockerfile::errorAt(source, dockerfile::locateToken(source, line, fetch.url),
+                              refusal.failure.message);
+      refusal.failure.message = shown.message;
+      refusal.failure.line = fetch.line;
+    }
+    return refusal;
+  }
+
   Outcome<void> takeContext(const Context& context, const Source& source,
                             const plan::PlanInput& input, const dockerfile::IgnoreMatcher& ignore,
                             const plan::BuildPlan& plan) {
@@ -212,6 +252,8 @@ class Run {
   }
 
   const PreparationJob& job_;
+  http::Transport& transport_;
+  Clock& clock_;
   const Narrator& tell_;
   std::stop_token stop_;
   registry::Client client_;

@@ -25,6 +25,7 @@ struct GitSource {
   std::string url;
   std::string branch, tag, commit;  ///< at most one is set; none: the remote's HEAD
   bool authenticated = false;       ///< kSourceSecretDir is mounted; its absence is exit 21
+  std::string revision{};           ///< instead of branch, tag, commit: whichever of them, or refs/…, has this name (ADD)
 };
 
 struct BuildRequest {

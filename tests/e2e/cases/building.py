@@ -1,5 +1,8 @@
 """Builds that succeed: what they push is what the Dockerfile says."""
+import hashlib
+import io
 import pathlib
+import tarfile
 
 import harness
 from gitserver import GitServer
@@ -127,6 +130,41 @@ def test_diamond_on_two_nodes():
                   execution={"stages": [{"stage": "left", "resources": resources}, {"stage": "right", "resources": resources}]})
         stages = check_diamond(ns, ns.succeeded("diamond"))
         assert stages["left"]["node"] != stages["right"]["node"], stages
+
+
+def test_add_of_urls_and_git_repositories():
+    with GitServer() as server, Namespace("add") as ns:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+            member = tarfile.TarInfo("inside")
+            member.size = 3
+            tar.addfile(member, io.BytesIO(b"in\n"))
+        plain = server.file("plain.bin", b"plain\n")
+        packed = server.file("packed.tar.gz", archive.getvalue())
+        digest = "sha256:" + hashlib.sha256(b"plain\n").hexdigest()
+        repository, commit = server.repository("shop", {"top": "t\n", "svc/run.sh": "#!/bin/sh\n"})
+        ns.inline("add", f"""FROM {BUSYBOX}
+ADD {plain} /plain/
+ADD --checksum={digest} --chown=7:8 --chmod=751 {plain} /named
+ADD {packed} /packed/
+ADD --unpack {packed} /unpacked/
+ADD {server.url}/to/{plain} /redirected
+ADD {repository}#v1:svc /svc
+ADD --keep-git-dir {repository}#{commit} /whole
+RUN cat /plain/plain.bin > /seen
+""")
+        ns.succeeded("add")
+        tree = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/add:1").tree()
+        info, data = tree["plain/plain.bin"]
+        assert data == b"plain\n" and info.mode & 0o7777 == 0o600 and (info.uid, info.gid) == (0, 0), vars(info)
+        assert info.mtime == 1577923200, info.mtime
+        info, data = tree["named"]
+        assert data == b"plain\n" and info.mode & 0o7777 == 0o751 and (info.uid, info.gid) == (7, 8), info
+        assert tree["packed/packed.tar.gz"][1] == archive.getvalue()
+        assert tree["unpacked/inside"][1] == b"in\n" and tree["redirected"][1] == b"plain\n"
+        assert tree["svc/run.sh"][1] == b"#!/bin/sh\n" and "svc/.git" not in tree
+        assert tree["whole/top"][1] == b"t\n" and "whole/.git/HEAD" in tree
+        assert tree["seen"][1] == b"plain\n"
 
 
 def test_git_branch_tag_commit_and_password():

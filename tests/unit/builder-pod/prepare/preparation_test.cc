@@ -43,6 +43,9 @@ class FakeRegistry final : public http::Transport {
     (*bodies)["https://reg.test/v2/" + name + "/blobs/" + manifest.config.digest.str()] = {
         "", configBytes};
   }
+  void addFile(const std::string& url, const std::string& bytes) {
+    (*bodies_.lock())[url] = {"text/plain", bytes};
+  }
   void answerOthersWith(int status) { otherStatus_ = status; }
 
   Result<http::Response> send(const http::Request& request, std::stop_token) override {
@@ -237,7 +240,7 @@ TEST_F(RunPreparation, TellsMissingForbiddenAndUnreachableImagesApart) {
 
 TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
   for (const char* instruction : {"RUN --mount=type=secret,id=s true", "RUN --mount=type=ssh true",
-                                  "ADD https://files.test/x /", "RUN --network=host true"}) {
+                                  "RUN --network=host true"}) {
     useConfigMap({{"Dockerfile", std::string("FROM reg.test/team/base:1\n") + instruction + "\n"},
                   {"f", ""}});
     const auto refused = failure();
@@ -246,6 +249,34 @@ TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
     EXPECT_THAT(refused.message, HasSubstr("not supported")) << instruction;
     EXPECT_THAT(refused.message, HasSubstr("^")) << instruction;
   }
+}
+
+TEST_F(RunPreparation, FetchesWhatStepsAdd) {
+  registry_.addFile("https://files.test/a", "bytes of a");
+  useConfigMap({{"Dockerfile",
+                 "FROM reg.test/team/base:1\nADD https://files.test/a /x\nADD "
+                 "--checksum=sha256:" +
+                     sha256Hex("bytes of a") + " https://files.test/a /y\n"},
+                {"f", ""}});
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_EQ(readFile(attemptDir() + "/fetched/0"), "bytes of a");
+  EXPECT_EQ(readFile(attemptDir() + "/fetched/1"), "bytes of a");
+  EXPECT_TRUE(plan::summarize(result->plan, result->planDigest, "").stages[0].usesFetched);
+  EXPECT_THAT(told_, Contains(HasSubstr("ADD https://files.test/a: 10 B")));
+}
+
+TEST_F(RunPreparation, ShowsWhichAddCannotBeFetched) {
+  useConfigMap(
+      {{"Dockerfile", "FROM reg.test/team/base:1\nADD https://files.test/none /x\n"}, {"f", ""}});
+  const auto refused = failure();
+  EXPECT_EQ(refused.reason, "SourceNotFound");
+  EXPECT_EQ(refused.line, 2);
+  EXPECT_EQ(refused.message,
+            "Dockerfile:2:5: failed to load https://files.test/none: invalid response status 404\n"
+            "  2 | ADD https://files.test/none /x\n    |     ^");
+  useConfigMap({{"Dockerfile", "FROM reg.test/team/base:1\nADD git@git.test:a/b.git /x\n"}});
+  EXPECT_EQ(failure().reason, "DockerfileInvalid");
 }
 
 TEST_F(RunPreparation, TakesWhatBindMountsRead) {
