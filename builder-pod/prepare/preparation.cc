@@ -32,7 +32,6 @@ constexpr std::int64_t kTimeless = 315532800;
 /// What prepare does not fetch or the executor does not run. It is planned like the rest of the language, and refused.
 plan::Supported executorSupport() {
   plan::Supported supported;
-  supported.secretMounts = supported.sshMounts = false;
   supported.namedDirectories = false;
   return supported;
 }
@@ -42,6 +41,7 @@ struct Source {
   std::string revision;
   bool ours = false;                      ///< files may be moved out of it
   std::optional<std::int64_t> fixedTime;  ///< of its files
+  std::int64_t commitTime = 0;            ///< 0 without git
 };
 
 class Run {
@@ -67,7 +67,7 @@ class Run {
     TRY_OR(const dockerfile::IgnoreMatcher ignore,
            dockerfile::makeIgnoreMatcher(dockerfile::parseIgnoreFile(text.ignoreText)), error,
            refuseInput("DockerfileInvalid", text.ignoreName + ": " + error.message));
-    TRY(const plan::PlanInput input, readDockerfile(text, ignore));
+    TRY(const plan::PlanInput input, readDockerfile(text, ignore, source));
     TRY(Preparation result, compile(input));
     result.sourceRevision = source.revision;
     CHECK_OK(fetchWhatStepsAdd(input, result.plan));
@@ -122,7 +122,7 @@ class Run {
     options.env = job_.gitEnvironment;
     TRY(const GitRevision revision, fetchGit(git, credentials, source.directory, options));
     source.revision = revision.commit;
-    source.fixedTime = revision.commitTime;
+    source.fixedTime = source.commitTime = revision.commitTime;
     if (!keepsGitDirectory()) {
       CHECK_OR(removeTree(source.directory + "/.git"), error, refuseVolume(job_.workspace, error));
     }
@@ -140,12 +140,33 @@ class Run {
     return keeps;
   }
 
+  /// The same as the build argument of that name, so that the local engine can do it too.
+  std::optional<std::int64_t> epochOf(const Source& source) const {
+    switch (job_.request.timePolicy) {
+      case plan::TimePolicy::kNow:
+        return std::nullopt;
+      case plan::TimePolicy::kSource:
+        return source.commitTime;
+      case plan::TimePolicy::kFixed:
+        return job_.request.fixedTime;
+    }
+    return std::nullopt;
+  }
+
   Outcome<plan::PlanInput> readDockerfile(const DockerfileText& text,
-                                          const dockerfile::IgnoreMatcher& ignore) {
+                                          const dockerfile::IgnoreMatcher& ignore,
+                                          const Source& source) {
     plan::PlanInput input;
     input.source = {text.name, text.text};
     TRY_OR(input.file, dockerfile::parseDockerfile(input.source), error, refuseDockerfile(error));
     input.buildArgs = job_.request.buildArgs;
+    if (const auto epoch = epochOf(source)) {
+      input.buildArgs.emplace_back("SOURCE_DATE_EPOCH", std::to_string(*epoch));
+    }
+    for (const auto& [name, image] : job_.request.contexts) {
+      using Kind = plan::NamedContext::Kind;
+      input.contexts.push_back({name, image == "scratch" ? Kind::kScratch : Kind::kImage, image});
+    }
     input.labels = job_.request.labels;
     input.target = job_.request.target;
     input.platform = job_.request.platform;
@@ -179,6 +200,8 @@ class Run {
                                                   " stages are needed for the target");
     }
     CHECK_OR(plan::refuseUnsupported(input, plan, executorSupport()), error,
+             refuseDockerfile(error));
+    CHECK_OR(plan::refuseUngiven(input, plan, job_.request.secretIds, job_.request.sshIds), error,
              refuseDockerfile(error));
     return {};
   }

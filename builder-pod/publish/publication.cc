@@ -88,7 +88,8 @@ std::optional<Refusal> Publication::checkPush() {
   if (!target) {
     return makeRefusal(Phase::kPush, target.error());
   }
-  route_.emplace(Route{push_, pull_, std::move(*target), clock_, job_.request.dockerFormat});
+  route_.emplace(Route{push_, pull_, std::move(*target), clock_, job_.request.dockerFormat,
+                       job_.request.zstd ? compress::Format::kZstd : compress::Format::kGzip});
   if (Status allowed = push_.checkPush(route_->target, stop_); !allowed) {
     return makeRefusal(Phase::kPush, allowed.error());
   }
@@ -238,7 +239,7 @@ PublishResult Publication::pushImage() {
     return *refusal;
   }
   const oci::Descriptor& configBlob = std::get<Placed>(placed).descriptor;
-  const std::string manifest = makeManifest(configBlob, layers_, docker);
+  const std::string manifest = makeManifest(configBlob, layers_, job_.request.annotations, docker);
   plan::ImageReport image;
   image.digest = oci::Digest::ofBytes(manifest);
   image.mediaType = std::string(docker ? oci::kMediaDockerManifest : oci::kMediaManifest);

@@ -4,7 +4,8 @@
 //
 // bind: a copy of the source, discarded afterwards. tmpfs: an empty directory, discarded. cache: a
 // real directory that is moved in and out, or a link to a volume that outlives the stage.
-// here-document: a file in /dev/pipes.
+// here-document: a file in /dev/pipes. secret: a link to a file in memory that is there only during
+// the step, or a variable. ssh: the same with the socket of an agent.
 #pragma once
 
 #include <functional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "builder-pod/stage/source_tree.h"
+#include "builder-pod/stage/ssh_agent.h"
 #include "builder-pod/stage/stage_options.h"
 #include "builder-pod/stage/step_runner.h"
 #include "lib/base/error.h"
@@ -37,13 +39,22 @@ class RunMounts {
   /// `canBind`: the runner mounts caches, tmpfs and here-documents itself; they come out of
   /// binds().
   RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind);
-  /// kInvalid for what is not supported: secret and ssh.
+  RunMounts(const RunMounts&) = delete;
+  RunMounts& operator=(const RunMounts&) = delete;
+  /// Takes secrets away even if the step or tearDown() failed.
+  ~RunMounts();
+  /// kInvalid for what the user has to mend: a secret or key that is required and not given, a key
+  /// that is none.
   Status setUp(const plan::RunStep& run, const MountSourceFinder& find);
   Status tearDown();
   /// Paths (clean, relative, resolved) whose content is no part of the image: the layer must not
   /// mention them.
   const std::set<std::string>& targets() const { return targets_; }
   const std::vector<BindMount>& binds() const { return binds_; }
+  /// Variables of secrets with env=, "K=V".
+  const std::vector<std::string>& env() const { return env_; }
+  /// What must be served while the step runs; null if nothing.
+  StepService* service() { return agent_.empty() ? nullptr : &agent_; }
 
  private:
   struct Mounted {
@@ -57,6 +68,11 @@ class RunMounts {
   };
 
   Status setUpOne(const plan::Mount& mount, const MountSourceFinder& find);
+  Status setUpSecret(const plan::Mount& mount);
+  Status setUpSsh(const plan::Mount& mount);
+  Result<std::string> writeSecret(const plan::Mount& mount, const std::string& value);
+  Status place(const plan::Mount& mount, const std::function<Status(Mounted&)>& fill);
+  Status removeSecrets();
   Status bindCache(const plan::Mount& mount, const MountSourceFinder& find);
   Status fillTarget(const plan::Mount& mount, const MountSourceFinder& find, Mounted& mounted);
   Status copyInto(const plan::Mount& mount, const MountSourceFinder& find, layer::Tree& tree,
@@ -81,7 +97,10 @@ class RunMounts {
   std::vector<Mounted> mounted_;
   std::set<std::string> targets_;
   std::vector<BindMount> binds_;
+  std::vector<std::string> env_;
   bool pipes_ = false;
+  SshAgent agent_;
+  int secretFiles_ = 0;
 };
 
 }  // namespace stagewright::stage

@@ -65,8 +65,10 @@ Result<StageRun::Items> StageRun::executeRun(const plan::Step& step, const plan:
   HostnameWatch hostname(*tree_);
   CHECK_OK(settleBaseline());
   const bool networkNone = run.networkNone || options_.networkNone;
-  const RunRequest request{
+  RunRequest request{
       run.argv, completeEnvironment(run.env, who), run.workdir, who, networkNone, mounts.binds()};
+  request.service = mounts.service();
+  request.env.insert(request.env.end(), mounts.env().begin(), mounts.env().end());
   TRY(const RunOutcome outcome,
       runner_.run(
           request, [this](std::string_view bytes) { log_.output(bytes); }, deadline(), stop_));

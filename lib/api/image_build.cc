@@ -20,6 +20,9 @@ Status parseInputs(const JsonReader& reader, ImageBuildSpec& out) {
   TRY(out.buildArgs, listOf<NameValue>(reader, "buildArgs", [](const JsonReader& item) {
         return parseNameValue(item, "spec.buildArgs[]");
       }));
+  TRY(out.buildContexts, listOf<BuildContext>(reader, "buildContexts", parseBuildContext));
+  TRY(out.secrets, parseBuildSecrets(reader, "secrets"));
+  TRY(out.ssh, parseBuildSecrets(reader, "ssh"));
   TRY(const JsonReader output, reader.object("output"));
   TRY(out.output, parseOutput(output));
   return ok();
@@ -164,6 +167,9 @@ Json toJson(const ImageBuildSpec& spec) {
   putText(out, "dockerfileInline", spec.dockerfileInline);
   putText(out, "target", spec.target);
   putJson(out, "buildArgs", arrayOf(spec.buildArgs));
+  putJson(out, "buildContexts", arrayOf(spec.buildContexts));
+  putJson(out, "secrets", arrayOf(spec.secrets));
+  putJson(out, "ssh", arrayOf(spec.ssh));
   putJson(out, "output", toJson(spec.output));
   Json pullSecrets = Json::array();
   for (const std::string& name : spec.imagePullSecrets) {

@@ -9,6 +9,10 @@ namespace stagewright::api {
 // spec_inputs.cc
 Result<Source> parseSource(const JsonReader& reader);
 Result<Output> parseOutput(const JsonReader& reader);
+Result<BuildContext> parseBuildContext(const JsonReader& reader);
+Json toJson(const BuildContext& context);
+/// `list` is secrets or ssh.
+Result<std::vector<BuildSecret>> parseBuildSecrets(const JsonReader& spec, std::string_view list);
 Result<NameValue> parseNameValue(const JsonReader& reader, std::string_view path);
 /// `{name: x}` at `key`, empty if absent.
 Result<std::string> parseNameRef(const JsonReader& reader, std::string_view key,
@@ -16,6 +20,7 @@ Result<std::string> parseNameRef(const JsonReader& reader, std::string_view key,
 Json toJson(const Source& source);
 Json toJson(const Output& output);
 Json toJson(const NameValue& pair);
+Json toJson(const BuildSecret& secret);
 
 // spec_lifecycle.cc
 Result<RetryPolicy> parseRetry(const JsonReader& reader);

@@ -68,6 +68,8 @@ struct StageStatus : AttemptStatus {
   std::vector<int> dependsOn;
   bool usesContext = false;
   bool usesFetched = false;
+  std::vector<std::string> secrets;  ///< ids of RUN --mount=type=secret
+  std::vector<std::string> ssh;      ///< ids of RUN --mount=type=ssh
   std::map<int, int>
       upstream;  ///< stage -> attempt this attempt is pinned to; JSON: [{stage, attempt}]
 };

@@ -213,6 +213,8 @@ Result<StageStatus> parseStage(const JsonReader& reader) {
   TRY(out.dependsOn, parseIndexes(reader, "dependsOn"));
   TRY(out.usesContext, reader.boolean("usesContext", false));
   TRY(out.usesFetched, reader.boolean("usesFetched", false));
+  TRY(out.secrets, reader.strings("secrets"));
+  TRY(out.ssh, reader.strings("ssh"));
   TRY(out.upstream, parseUpstream(reader));
   return out;
 }
@@ -232,6 +234,8 @@ Json toJson(const StageStatus& stage) {
   if (stage.usesFetched) {
     out["usesFetched"] = true;
   }
+  putJson(out, "secrets", stage.secrets);
+  putJson(out, "ssh", stage.ssh);
   putJson(out, "upstream", upstreamJson(stage.upstream));
   putAttempt(out, stage);
   return out;

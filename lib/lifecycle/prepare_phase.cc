@@ -25,6 +25,8 @@ api::StageStatus stageOf(const plan::StageSummary& summary) {
   out.dependsOn = summary.dependsOn;
   out.usesContext = summary.usesContext;
   out.usesFetched = summary.usesFetched;
+  out.secrets = summary.secrets;
+  out.ssh = summary.ssh;
   return out;
 }
 

@@ -36,6 +36,9 @@ inline constexpr std::string_view kPullSecretsDir = "/.stagewright/pull";  ///< 
 inline constexpr std::string_view kPushSecretDir = "/.stagewright/push";   ///< publish: push/.dockerconfigjson
 inline constexpr std::string_view kSourceSecretDir = "/.stagewright/source-auth";  ///< prepare: username, password
 inline constexpr std::string_view kConfigMapDir = "/.stagewright/configmap";       ///< prepare: source configMap
+/// secrets, stage: a volume in memory; secrets puts values there, the executor takes them away before the first step
+inline constexpr std::string_view kSecretsDir = "/.stagewright/secrets";
+inline constexpr std::string_view kGrantsDir = "/.stagewright/grants";     ///< secrets: grants/<i>/value of the i-th grant
 inline constexpr std::string_view kCaDir = "/.stagewright/ca";             ///< prepare, publish: ca/<registry index>/ca.crt
 
 // Environment variables.
@@ -52,6 +55,8 @@ inline constexpr std::string_view kEnvUserNamespace = "STAGEWRIGHT_USER_NAMESPAC
 inline constexpr std::string_view kEnvTimeoutSeconds = "STAGEWRIGHT_TIMEOUT_SECONDS";  ///< stage; absent: none
 inline constexpr std::string_view kEnvNetwork = "STAGEWRIGHT_NETWORK";  ///< stage: "none" cuts every RUN off; or absent
 inline constexpr std::string_view kEnvRequest = "STAGEWRIGHT_REQUEST";     ///< prepare: BuildRequest, publish: PublishRequest
+
+inline constexpr std::string_view kEnvGrants = "STAGEWRIGHT_GRANTS";       ///< secrets: the list of SecretGrants; stage: "await"
 
 inline constexpr std::string_view kTerminationLog = "/dev/termination-log";
 inline constexpr std::size_t kTerminationLimit = 4096;

@@ -1,6 +1,7 @@
 // What the operator asks of prepare and of publish, as JSON in STAGEWRIGHT_REQUEST.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,6 +29,9 @@ struct GitSource {
   std::string revision{};           ///< instead of branch, tag, commit: whichever of them, or refs/…, has this name (ADD)
 };
 
+/// Where SOURCE_DATE_EPOCH comes from, if not from the build arguments.
+enum class TimePolicy { kNow, kSource, kFixed };
+
 struct BuildRequest {
   std::optional<GitSource> git;
   bool configMap = false;           ///< the source is kConfigMapDir
@@ -38,6 +42,11 @@ struct BuildRequest {
   oci::Platform platform;
   std::vector<std::pair<std::string, std::string>> buildArgs;
   std::vector<std::pair<std::string, std::string>> labels;
+  std::vector<std::pair<std::string, std::string>> contexts;  ///< name, image reference or scratch
+  TimePolicy timePolicy = TimePolicy::kNow;
+  std::int64_t fixedTime = 0;       ///< kFixed: seconds since 1970
+  std::vector<std::string> secretIds;  ///< what RUN --mount=type=secret may require
+  std::vector<std::string> sshIds;     ///< the same for type=ssh
   std::vector<RegistryAccess> registries;
   int pullSecrets = 0;              ///< pull/<0..n-1>/.dockerconfigjson may exist
   int maxAttempts = 1;              ///< stages/<i>/a1..a<n> are made
@@ -55,7 +64,10 @@ struct PublishRequest {
   std::vector<RegistryAccess> registries;
   int pullSecrets = 0;
   bool pushSecret = false;          ///< kPushSecretDir is mounted; its absence is exit 21
+  std::string pushSecretName;       ///< for messages
   bool dockerFormat = false;
+  bool zstd = false;                ///< layers of steps; base layers stay as they are
+  std::vector<std::pair<std::string, std::string>> annotations;  ///< of the manifest
   std::optional<LogsRequest> logs;
 };
 

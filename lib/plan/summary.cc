@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "lib/plan/json_parts.h"
 #include "lib/plan/text.h"
@@ -33,6 +34,24 @@ bool usesFetched(const Stage& stage) {
   return false;
 }
 
+/// Longer ids and more of them exist in no ImageBuild; those steps go without.
+std::vector<std::string> mountIds(const Stage& stage, Mount::Type type) {
+  std::set<std::string> ids;
+  for (const Step& step : stage.steps) {
+    if (const auto* run = std::get_if<RunStep>(&step.action)) {
+      for (const Mount& mount : run->mounts) {
+        if (mount.type == type && mount.id.size() <= kMaxIdBytes &&
+            printable(mount.id) == mount.id) {
+          ids.insert(mount.id);
+        }
+      }
+    }
+  }
+  std::vector<std::string> out(ids.begin(), ids.end());
+  out.resize(std::min(out.size(), kMaxIds));
+  return out;
+}
+
 StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   StageSummary out;
   out.index = stage.index;
@@ -48,6 +67,8 @@ StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   out.usesContext = stage.usesContext;
   out.usesFetched = usesFetched(stage);
   out.implicit = stage.implicit;
+  out.secrets = mountIds(stage, Mount::Type::kSecret);
+  out.ssh = mountIds(stage, Mount::Type::kSsh);
   return out;
 }
 
@@ -68,7 +89,9 @@ Json toJson(const StageSummary& s) {
           {"line", s.line},
           {"usesContext", s.usesContext},
           {"usesFetched", s.usesFetched},
-          {"implicit", s.implicit}};
+          {"implicit", s.implicit},
+          {"secrets", s.secrets},
+          {"ssh", s.ssh}};
 }
 
 Result<std::string> boundedText(const JsonReader& reader, std::string_view key, std::size_t limit) {
@@ -77,6 +100,17 @@ Result<std::string> boundedText(const JsonReader& reader, std::string_view key, 
     return reader.error(std::string(key) + ": too long or not printable");
   }
   return text;
+}
+
+Result<std::vector<std::string>> readIds(const JsonReader& reader, std::string_view key) {
+  TRY(std::vector<std::string> ids, reader.strings(key));
+  const bool bounded = std::all_of(ids.begin(), ids.end(), [](const std::string& id) {
+    return id.size() <= kMaxIdBytes && printable(id) == id;
+  });
+  if (ids.size() > kMaxIds || !bounded) {
+    return reader.error(std::string(key) + ": too many, too long or not printable");
+  }
+  return ids;
 }
 
 Result<StageSummary> readStage(const JsonReader& reader) {
@@ -101,6 +135,8 @@ Result<StageSummary> readStage(const JsonReader& reader) {
   TRY(out.usesContext, reader.boolean("usesContext", false));
   TRY(out.usesFetched, reader.boolean("usesFetched", false));
   TRY(out.implicit, reader.boolean("implicit", false));
+  TRY(out.secrets, readIds(reader, "secrets"));
+  TRY(out.ssh, readIds(reader, "ssh"));
   return out;
 }
 

@@ -24,6 +24,8 @@ struct StageSummary {
   bool usesContext = false;
   bool usesFetched = false;
   bool implicit = false;
+  std::vector<std::string> secrets;  ///< ids of RUN --mount=type=secret, sorted, at most kMaxIds
+  std::vector<std::string> ssh;      ///< the same of type=ssh
 };
 
 struct PlanSummary {
@@ -40,5 +42,8 @@ Json toJson(const PlanSummary& summary);
 Result<PlanSummary> parsePlanSummary(const JsonReader& reader);
 
 inline constexpr std::size_t kMaxStages = 64;
+/// Of secrets (and of ssh keys) in one stage; an id has at most kMaxIdBytes.
+inline constexpr std::size_t kMaxIds = 64;
+inline constexpr std::size_t kMaxIdBytes = 128;
 
 }  // namespace stagewright::plan

@@ -14,17 +14,6 @@ namespace stagewright::pods {
 namespace {
 constexpr int kKeptLogs = 5;
 
-Json builderContainer(const RunContext& run, std::string_view role) {
-  Json args = Json::array({role});
-  return {{"name", role},
-          {"image", runOf(run).builderImage},
-          {"imagePullPolicy", run.settings.pullPolicy},
-          {"command", {"/stagewright-builder"}},
-          {"args", std::move(args)},
-          {"workingDir", "/"},
-          {"securityContext", builderSecurityContext()}};
-}
-
 Json commonEnv(const RunContext& run, int attempt) {
   Json env = Json::array();
   addEnv(env, plan::kEnvRunId, runOf(run).id);
@@ -40,10 +29,13 @@ Json builderEnv(const RunContext& run, int attempt, std::string_view runKey, con
   return env;
 }
 
+/// In front of a container that is there already: the first is the one that counts.
 void putContainer(Json& pod, Json container, const VolumeList& volumes) {
   container["volumeMounts"] = volumes.mounts();
-  pod["spec"]["containers"] = Json::array({std::move(container)});
-  pod["spec"]["volumes"] = volumes.volumes();
+  Json& containers = pod["spec"]["containers"];
+  containers.insert(containers.begin(), std::move(container));
+  Json& all = pod["spec"]["volumes"];
+  all.insert(all.begin(), volumes.volumes().begin(), volumes.volumes().end());
 }
 
 void mountSource(VolumeList& volumes, const api::ImageBuildSpec& spec) {
@@ -190,6 +182,7 @@ Json makeStagePod(const RunContext& run, const api::StageStatus& stage, std::str
   VolumeList volumes;
   mountTools(pod, volumes, run);
   mountExchange(volumes, runOf(run), stage);
+  addSecrets(pod, container, volumes, run, stage);
   putContainer(pod, std::move(container), volumes);
   return pod;
 }

@@ -296,3 +296,53 @@ def test_create_to_ready_breakdown():
         assert seconds_between(run["startTime"], run["completionTime"]) == run["durationSeconds"], run
         assert condition(status, "Finished")["reason"] == "Succeeded"
         assert status["progress"] == "2/2", status
+
+
+def test_output_options():
+    with GitServer() as server, Namespace("output") as ns:
+        url, _ = server.repository("shop", {"Dockerfile": f"""FROM {BUSYBOX}
+COPY data /data
+RUN date > /now && cp /data /copy
+""", "data": "v1\n"})
+        where = lambda name: {"image": f"{harness.PUSH_REGISTRY}/{ns.name}/{name}:1", "secretRef": {"name": "push"}}
+        ns.build("zstd", source={"git": {"url": url}}, output={
+            **where("zstd"), "compression": "zstd", "annotations": [{"name": "org.example.a", "value": "b"}]})
+        ns.build("docker", source={"git": {"url": url}}, output={**where("docker"), "format": "Docker"})
+        fixed = "FROM scratch\nARG SOURCE_DATE_EPOCH\nENV AT=$SOURCE_DATE_EPOCH\nCOPY <<EOF /f\nx\nEOF\n"
+        times = {"fixed": {"policy": "Fixed", "time": "2020-01-02T03:04:05Z"}, "zero": {"policy": "Zero"}}
+        for name, timestamp in times.items():
+            for copy in ("a", "b"):
+                ns.inline(f"{name}-{copy}", fixed, output={**where(f"{name}-{copy}"), "timestamp": timestamp})
+        for copy in ("a", "b"):
+            ns.build(f"source-{copy}", source={"git": {"url": url}}, dockerfileInline=fixed + "COPY data /d\n",
+                     output={**where(f"source-{copy}"), "timestamp": {"policy": "Source"}})
+        get = lambda name: (ns.succeeded(name, timeout=300), Image(f"{harness.PUSH_REGISTRY}/{ns.name}/{name}:1"))[1]
+        zstd = get("zstd")
+        kinds = [layer["mediaType"].rpartition("+")[2] for layer in zstd.manifest["layers"]]
+        assert kinds[-2:] == ["zstd", "zstd"] and zstd.manifest["annotations"] == {"org.example.a": "b"}, zstd.manifest
+        assert ns.run_pod("run", f"{harness.PUSH_REGISTRY}/{ns.name}/zstd@{zstd.digest}", ["cat", "/copy"]) == "v1\n"
+        docker = get("docker")
+        assert docker.manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+        assert all("docker" in layer["mediaType"] for layer in docker.manifest["layers"]), docker.manifest
+        for name, created, epoch in (("fixed", "2020-01-02T03:04:05Z", "1577934245"), ("zero", "1970-01-01T00:00:00Z", "0")):
+            first, second = get(f"{name}-a"), get(f"{name}-b")
+            assert first.digest == second.digest and first.config["created"] == created, (first.config, second.config)
+            assert f"AT={epoch}" in first.config["config"]["Env"]
+        assert get("source-a").digest == get("source-b").digest
+        assert get("source-a").config["created"] != "1970-01-01T00:00:00Z"
+        message = ns.refused(harness.image_build("both", ns.name, dockerfileInline=fixed, output={
+            **where("both"), "format": "Docker", "compression": "zstd"}))
+        assert "zstd" in message, message
+
+
+def test_build_contexts_replace_images_and_stages():
+    with Namespace("contexts") as ns:
+        ns.inline("named", """FROM none.example/no/such:1 AS base
+RUN echo built > /b
+FROM scratch
+COPY --from=assets /bin/busybox /busybox
+COPY --from=base /b /b
+""", buildContexts=[{"name": "none.example/no/such:1", "image": BUSYBOX}, {"name": "assets", "image": BUSYBOX}])
+        ns.succeeded("named")
+        tree = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/named:1").tree()
+        assert tree["b"][1] == b"built\n" and "busybox" in tree, sorted(tree)

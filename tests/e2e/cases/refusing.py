@@ -101,9 +101,9 @@ def test_push_secret_missing_and_malformed():
         for name, secret in (("missing", "none-such"), ("malformed", "broken")):
             ns.inline(name, f"FROM {BUSYBOX}\nRUN sleep 200\n",
                       output={"image": f"{PUSH_REGISTRY}/{ns.name}/{name}:1", "secretRef": {"name": secret}})
-        for name in ("missing", "malformed"):
+        for name, secret in (("missing", "none-such"), ("malformed", "broken")):
             failure = ns.failed(name, "CredentialsNotFound", timeout=240)
-            assert "spec.output.secretRef" in failure["message"], failure
+            assert f'the Secret "{secret}" (spec.output.secretRef)' in failure["message"], failure
 
 
 def test_node_cannot_pull_what_prepare_could():

@@ -239,8 +239,7 @@ TEST_F(RunPreparation, TellsMissingForbiddenAndUnreachableImagesApart) {
 }
 
 TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
-  for (const char* instruction : {"RUN --mount=type=secret,id=s true", "RUN --mount=type=ssh true",
-                                  "RUN --network=host true"}) {
+  for (const char* instruction : {"RUN --security=insecure true", "RUN --network=host true"}) {
     useConfigMap({{"Dockerfile", std::string("FROM reg.test/team/base:1\n") + instruction + "\n"},
                   {"f", ""}});
     const auto refused = failure();
@@ -249,6 +248,29 @@ TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
     EXPECT_THAT(refused.message, HasSubstr("not supported")) << instruction;
     EXPECT_THAT(refused.message, HasSubstr("^")) << instruction;
   }
+}
+
+TEST_F(RunPreparation, RefusesASecretThatIsRequiredAndNotGiven) {
+  useConfigMap({{"Dockerfile",
+                 "FROM reg.test/team/base:1\nRUN --mount=type=secret,id=a true\n"
+                 "RUN --mount=type=secret,id=b,required=true true\n"}});
+  const auto refused = failure();
+  EXPECT_EQ(refused.reason, "DockerfileInvalid");
+  EXPECT_EQ(refused.message,
+            "Dockerfile:3:5: secret \"b\" is required, but spec.secrets has no such id\n"
+            "  3 | RUN --mount=type=secret,id=b,required=true true\n    |     ^");
+  job_.request.secretIds = {"b"};
+  useConfigMap(
+      {{"Dockerfile", "FROM reg.test/team/base:1\nRUN --mount=type=ssh,required=true true\n"}});
+  EXPECT_THAT(failure().message,
+              HasSubstr("ssh key \"default\" is required, but spec.ssh has no such id"));
+  useConfigMap({{"Dockerfile",
+                 "FROM reg.test/team/base:1\nRUN --mount=type=secret,id=a true\n"
+                 "RUN --mount=type=secret,id=b,required=true true\n"}});
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_THAT(plan::summarize(result->plan, result->planDigest, "").stages[0].secrets,
+              ElementsAre("a", "b"));
 }
 
 TEST_F(RunPreparation, FetchesWhatStepsAdd) {
