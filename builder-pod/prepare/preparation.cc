@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "builder-pod/prepare/config_map_source.h"
+#include "builder-pod/prepare/content_keys.h"
 #include "builder-pod/prepare/context_files.h"
 #include "builder-pod/prepare/directory.h"
 #include "builder-pod/prepare/fetched_sources.h"
 #include "builder-pod/prepare/git_source.h"
+#include "builder-pod/prepare/layer_cache.h"
 #include "builder-pod/prepare/source_tree.h"
 #include "builder-pod/prepare/words.h"
 #include "lib/base/file.h"
@@ -28,6 +31,9 @@ namespace {
 /// Modification time of files that come without one: 1980-01-01, the earliest that zip archives can
 /// hold.
 constexpr std::int64_t kTimeless = 315532800;
+
+/// A cache that does not answer must not cost more than it saves.
+constexpr Millis kCachePatience{5'000};
 
 /// What prepare does not fetch or the executor does not run. It is planned like the rest of the language, and refused.
 plan::Supported executorSupport() {
@@ -70,8 +76,9 @@ class Run {
     TRY(const plan::PlanInput input, readDockerfile(text, ignore, source));
     TRY(Preparation result, compile(input));
     result.sourceRevision = source.revision;
-    CHECK_OK(fetchWhatStepsAdd(input, result.plan));
+    TRY(const std::vector<std::string> fetched, fetchWhatStepsAdd(input, result.plan));
     CHECK_OK(takeContext(context, source, input, ignore, result.plan));
+    CHECK_OK(useCache(result.plan, fetched));
     CHECK_OK(save(result));
     return result;
   }
@@ -206,7 +213,78 @@ class Run {
     return {};
   }
 
-  Outcome<void> fetchWhatStepsAdd(const plan::PlanInput& input, const plan::BuildPlan& plan) {
+  /// What the cache has need not run. After the context is there: contents are part of the keys.
+  Outcome<void> useCache(plan::BuildPlan& plan, const std::vector<std::string>& fetched) {
+    if (!job_.request.cache) {
+      return {};
+    }
+    const Stopwatch watch;
+    const plan::CacheSource& cache = *job_.request.cache;
+    TRY_OR(const Fd context, openDirectory(directory_ + "/context"), error,
+           refuseVolume(job_.workspace, error));
+    CHECK_OR(setContentKeys(plan, {cache.scope, context.get(), fetched}), error,
+             refuseVolume(job_.workspace, error));
+    TRY_OR(oci::Repository repository, oci::parseRepository(cache.repository), error,
+           refuseInput("InvalidSpec", "spec.cache.repository: " + error.message));
+    if (!cache.read) {
+      tell_("cache: not read, as asked for");
+      return {};
+    }
+    http::RetryPolicy impatient = job_.retry;
+    impatient.budget = std::min(impatient.budget, kCachePatience);
+    registry::Client client(
+        transport_, clock_,
+        {hostConfigs(job_.request.registries), job_.pullCredentials.credentials, impatient});
+    LayerCache layers(client, std::move(repository), tell_, stop_);
+    TRY(plan, pruned(plan, layers));
+    tellOfCache(plan, watch);
+    return {};
+  }
+
+  /// A layer that turns out not to be there counts as never found.
+  Outcome<plan::BuildPlan> pruned(const plan::BuildPlan& plan, LayerCache& layers) {
+    plan::CachedLayers found = layers.find(plan);
+    for (;;) {
+      plan::BuildPlan result = plan::pruneCached(plan, found);
+      std::optional<oci::Digest> missing;
+      for (const plan::Stage& stage : result.stages) {
+        for (int i = 0; !stage.skipped && !missing && i < plan::layerSteps(stage); ++i) {
+          const auto& layer =
+              std::get<plan::LayerStep>(stage.steps[static_cast<std::size_t>(i)].action);
+          if (const Status fetched = layers.fetch(layer, directory_ + "/fetched"); !fetched) {
+            if (fetched.error().code == Code::kInternal || isVolumeFull(job_.workspace)) {
+              return refuseVolume(job_.workspace, fetched.error());
+            }
+            tell_("cache: " + fetched.error().message + "; its step runs again");
+            missing = layer.blob.digest;
+          }
+        }
+      }
+      if (!missing) {
+        return result;
+      }
+      std::erase_if(found, [&](const auto& entry) { return entry.second.blob.digest == *missing; });
+    }
+  }
+
+  void tellOfCache(const plan::BuildPlan& plan, const Stopwatch& watch) {
+    const plan::PlanSummary summary = plan::summarize(plan, oci::Digest(), "");
+    int steps = 0;
+    int cached = 0;
+    int skipped = 0;
+    for (const plan::StageSummary& stage : summary.stages) {
+      steps += stage.steps;
+      cached += stage.cachedSteps;
+      skipped += stage.skipped ? 1 : 0;
+    }
+    tell_("cache: " + std::to_string(cached) + " of " + std::to_string(steps) + " step(s), " +
+          std::to_string(skipped) + " stage(s) need no pod (" + seconds(watch.elapsed()) + ")");
+  }
+
+  /// What identifies each of plan.fetches.
+  Outcome<std::vector<std::string>> fetchWhatStepsAdd(const plan::PlanInput& input,
+                                                      const plan::BuildPlan& plan) {
+    std::vector<std::string> identities;
     FetchRules rules;
     rules.checkAddress = job_.checkAddress;
     rules.gitEnvironment = job_.gitEnvironment;
@@ -220,8 +298,9 @@ class Run {
         return atPlaceOf(fetch, input.source, std::move(fetched).error());
       }
       tell_("ADD " + fetch.url + ": " + fetched->what + " (" + seconds(watch.elapsed()) + ")");
+      identities.push_back(fetched->identity);
     }
-    return {};
+    return identities;
   }
 
   /// The same refusal with the line of the ADD; a trigger of a base image has none.

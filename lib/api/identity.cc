@@ -50,8 +50,8 @@ struct Parts {
 Parts split(const ImageBuildSpec& spec) {
   Parts out;
   out.inputs = toJson(spec);
-  for (const char* key : {"imagePullSecrets", "registries", "workspace", "execution", "timeout",
-                          "queueTimeout", "retry"}) {
+  for (const char* key : {"imagePullSecrets", "registries", "cache", "workspace", "execution",
+                          "timeout", "queueTimeout", "retry"}) {
     move(out.inputs, out.remedies, key);
   }
   move(out.inputs["output"], out.remedies["output"], "secretRef");
@@ -69,13 +69,28 @@ Parts split(const ImageBuildSpec& spec) {
 std::string hashOf(const Json& value) { return "sha256:" + sha256Hex(dumpJson(value)); }
 }  // namespace
 
-std::string rebuildToken(const ImageBuild& build) {
-  const auto it = build.metadata.annotations.find(std::string(kRebuildAnnotation));
+namespace {
+std::string tokenOr(const ImageBuild& build, std::string_view annotation,
+                    const std::string& handled) {
+  const auto it = build.metadata.annotations.find(std::string(annotation));
   if (it == build.metadata.annotations.end() || it->second.empty()) {
-    return build.status.lastHandledRebuild;
+    return handled;
   }
   // An annotation may be longer than what status can hold.
   return it->second.size() <= kMaxToken ? it->second : "sha256:" + sha256Hex(it->second);
+}
+}  // namespace
+
+std::string rebuildToken(const ImageBuild& build) {
+  return tokenOr(build, kRebuildAnnotation, build.status.lastHandledRebuild);
+}
+
+std::string noCacheToken(const ImageBuild& build) {
+  return tokenOr(build, kRebuildNoCacheAnnotation, build.status.lastHandledNoCacheRebuild);
+}
+
+std::string joinTokens(const std::string& rebuild, const std::string& noCache) {
+  return noCache.empty() ? rebuild : rebuild + "\n" + noCache;
 }
 
 std::string inputHash(const ImageBuildSpec& spec, std::string_view token) {

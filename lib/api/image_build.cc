@@ -36,6 +36,10 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
                             return item.string("name");
                           }));
   TRY(out.registries, listOf<Registry>(reader, "registries", parseRegistry));
+  TRY(const std::optional<JsonReader> cache, reader.optionalObject("cache"));
+  if (cache) {
+    TRY(out.cache, parseCache(*cache));
+  }
   TRY(const std::optional<JsonReader> workspace, reader.optionalObject("workspace"));
   if (workspace) {
     TRY(out.workspace, parseWorkspace(*workspace));
@@ -86,7 +90,8 @@ Result<std::map<std::string, std::string>> parseAnnotations(const JsonReader& me
   std::map<std::string, std::string> out;
   TRY(const std::optional<JsonReader> map, metadata.optionalObject("annotations"));
   if (map) {
-    for (const std::string_view key : {kRebuildAnnotation, kCancelAnnotation}) {
+    for (const std::string_view key :
+         {kRebuildAnnotation, kRebuildNoCacheAnnotation, kCancelAnnotation}) {
       if (map->has(key)) {
         TRY(out[std::string(key)], map->string(key));
       }
@@ -177,6 +182,7 @@ Json toJson(const ImageBuildSpec& spec) {
   }
   putJson(out, "imagePullSecrets", std::move(pullSecrets));
   putJson(out, "registries", arrayOf(spec.registries));
+  putJson(out, "cache", toJson(spec.cache));
   putJson(out, "workspace", toJson(spec.workspace));
   putJson(out, "execution", toJson(spec.execution));
   putText(out, "queue", spec.queue);

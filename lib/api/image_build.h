@@ -26,6 +26,8 @@ inline constexpr std::size_t kMaxNameLength = 40;
 
 // Annotations of an ImageBuild.
 inline constexpr std::string_view kRebuildAnnotation = "build.stagewright.dev/rebuild";
+inline constexpr std::string_view kRebuildNoCacheAnnotation =
+    "build.stagewright.dev/rebuild-no-cache";
 inline constexpr std::string_view kCancelAnnotation = "build.stagewright.dev/cancel";
 
 // Labels of pods and claims.
@@ -119,6 +121,15 @@ struct Registry {
   std::optional<ConfigMapKey> trustedCA;
 };
 
+enum class CacheMode { kNone, kRegistry };
+enum class CachePolicy { kUse, kRefresh };
+
+struct Cache {
+  std::optional<CacheMode> mode;
+  std::string repository;  ///< kRegistry
+  std::optional<CachePolicy> policy;
+};
+
 enum class AccessMode { kReadWriteOnce, kReadWriteMany };
 
 struct Workspace {
@@ -210,6 +221,7 @@ struct ImageBuildSpec {
   Output output;
   std::vector<std::string> imagePullSecrets;
   std::vector<Registry> registries;
+  Cache cache;
   Workspace workspace;
   Execution execution;
   std::string queue;

@@ -32,6 +32,8 @@ void putOnInputChange(Json& spec, const std::optional<OnInputChange>& value);
 
 // spec_execution.cc
 Result<Registry> parseRegistry(const JsonReader& reader);
+Result<Cache> parseCache(const JsonReader& reader);
+Json toJson(const Cache& cache);
 Result<Workspace> parseWorkspace(const JsonReader& reader);
 Result<Execution> parseExecution(const JsonReader& reader);
 Json toJson(const Registry& registry);

@@ -102,6 +102,7 @@ struct RunStatus {
   AttemptStatus prepare;
   AttemptStatus publish;
   int infrastructureRetries = 0;  ///< charged ones
+  bool noCache = false;           ///< caches are written, not read: rebuild-no-cache
   int restarts = 0;               ///< runs before this one that a lost or full node ended
   std::optional<TimePoint> startTime;
   std::string queue;      ///< that it waits in or was admitted from; may be empty
@@ -172,6 +173,7 @@ struct ImageBuildStatus {
   std::string inputHash;
   std::string remediesHash;
   std::string lastHandledRebuild;
+  std::string lastHandledNoCacheRebuild;
   std::optional<RunStatus> run;
   std::vector<StageStatus> stages;
   std::optional<ImageStatus> image;

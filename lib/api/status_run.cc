@@ -158,6 +158,7 @@ Result<RunStatus> parseRun(const JsonReader& reader) {
   TRY(out.publish, attemptAt(reader, "publish"));
   TRY(out.infrastructureRetries, intOf(reader, "infrastructureRetries"));
   TRY(out.restarts, intOf(reader, "restarts"));
+  TRY(out.noCache, reader.boolean("noCache", false));
   TRY(out.startTime, optionalTime(reader, "startTime"));
   TRY(out.queue, reader.string("queue", ""));
   TRY(out.queuePosition, intOf(reader, "queuePosition"));
@@ -187,6 +188,9 @@ Json toJson(const RunStatus& run) {
   putAttemptAt(out, "publish", run.publish);
   putNumber(out, "infrastructureRetries", run.infrastructureRetries);
   putNumber(out, "restarts", run.restarts);
+  if (run.noCache) {
+    out["noCache"] = true;
+  }
   putTime(out, "startTime", run.startTime);
   putText(out, "queue", run.queue);
   putNumber(out, "queuePosition", run.queuePosition);

@@ -12,6 +12,10 @@ std::string stagePath(std::string_view runId, int stage, int attempt) {
   return runPath(runId) + "/stages/" + std::to_string(stage) + "/a" + std::to_string(attempt);
 }
 
+std::string cachedLayerName(std::string_view digestHex) {
+  return "layer-" + std::string(digestHex);
+}
+
 std::string layerPath(int step) { return "layers/" + std::to_string(step) + ".tar"; }
 
 std::string layerSealPath(int step) { return "layers/" + std::to_string(step) + ".json"; }

@@ -65,6 +65,8 @@ inline constexpr std::size_t kTerminationLimit = 4096;
 std::string runPath(std::string_view runId);                                ///< runs/<runID>
 std::string preparePath(std::string_view runId, int attempt);               ///< runs/<runID>/prepare/a<n>
 std::string stagePath(std::string_view runId, int stage, int attempt);      ///< runs/<runID>/stages/<i>/a<n>
+// Below fetched/:
+std::string cachedLayerName(std::string_view digestHex);  ///< layer-<hex>: a compressed layer from a cache
 // Below a stage's directory:
 std::string layerPath(int step);        ///< layers/<step>.tar
 std::string layerSealPath(int step);    ///< layers/<step>.json: sealed LayerReport, renamed into place after the tar

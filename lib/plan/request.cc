@@ -94,6 +94,18 @@ Result<std::optional<GitSource>> readGit(const JsonReader& reader) {
   return std::optional<GitSource>(std::move(out));
 }
 
+Result<std::optional<CacheSource>> readCache(const JsonReader& reader) {
+  TRY(const auto object, reader.optionalObject("cache"));
+  if (!object) {
+    return std::optional<CacheSource>();
+  }
+  CacheSource out;
+  TRY(out.repository, object->string("repository"));
+  TRY(out.read, object->boolean("read", true));
+  TRY(out.scope, object->string("scope", ""));
+  return std::optional<CacheSource>(std::move(out));
+}
+
 Result<TimePolicy> readTimePolicy(const JsonReader& reader) {
   TRY(const std::string text, reader.string("timePolicy", "now"));
   if (text != "now" && text != "source" && text != "fixed") {
@@ -140,6 +152,10 @@ Json toJson(const BuildRequest& r) {
     out["timePolicy"] = r.timePolicy == TimePolicy::kSource ? "source" : "fixed";
     out["fixedTime"] = r.fixedTime;
   }
+  if (r.cache) {
+    out["cache"] = {
+        {"repository", r.cache->repository}, {"read", r.cache->read}, {"scope", r.cache->scope}};
+  }
   if (!r.secretIds.empty()) {
     out["secretIds"] = r.secretIds;
   }
@@ -161,7 +177,8 @@ Json toJson(const PublishRequest& r) {
               {"pushSecretName", r.pushSecretName},
               {"dockerFormat", r.dockerFormat},
               {"zstd", r.zstd},
-              {"annotations", pairsJson(r.annotations)}};
+              {"annotations", pairsJson(r.annotations)},
+              {"cacheRepository", r.cacheRepository}};
   if (r.logs) {
     out["logs"] = {{"tag", r.logs->tag}, {"keep", r.logs->keep}};
   }
@@ -186,6 +203,7 @@ Result<BuildRequest> parseBuildRequest(std::string_view text) {
   TRY(out.contexts, readPairs(reader, "contexts"));
   TRY(out.timePolicy, readTimePolicy(reader));
   TRY(out.fixedTime, reader.integer("fixedTime", 0));
+  TRY(out.cache, readCache(reader));
   TRY(out.secretIds, reader.strings("secretIds"));
   TRY(out.sshIds, reader.strings("sshIds"));
   TRY(out.registries, readRegistries(reader));
@@ -207,6 +225,7 @@ Result<PublishRequest> parsePublishRequest(std::string_view text) {
   TRY(out.dockerFormat, reader.boolean("dockerFormat", false));
   TRY(out.zstd, reader.boolean("zstd", false));
   TRY(out.annotations, readPairs(reader, "annotations"));
+  TRY(out.cacheRepository, reader.string("cacheRepository", ""));
   TRY(const auto logs, reader.optionalObject("logs"));
   if (logs) {
     out.logs.emplace();

@@ -29,6 +29,15 @@ struct GitSource {
   std::string revision{};           ///< instead of branch, tag, commit: whichever of them, or refs/…, has this name (ADD)
 };
 
+/// Where layers of steps may be found.
+struct CacheSource {
+  std::string repository;  ///< host/path
+  bool read = true;        ///< false: keys are made for who writes, but nothing is taken
+  /// Goes into every key: the namespace, so that builds of two namespaces never share one, and what
+  /// else makes equal steps give different blobs.
+  std::string scope;
+};
+
 /// Where SOURCE_DATE_EPOCH comes from, if not from the build arguments.
 enum class TimePolicy { kNow, kSource, kFixed };
 
@@ -45,6 +54,7 @@ struct BuildRequest {
   std::vector<std::pair<std::string, std::string>> contexts;  ///< name, image reference or scratch
   TimePolicy timePolicy = TimePolicy::kNow;
   std::int64_t fixedTime = 0;       ///< kFixed: seconds since 1970
+  std::optional<CacheSource> cache;
   std::vector<std::string> secretIds;  ///< what RUN --mount=type=secret may require
   std::vector<std::string> sshIds;     ///< the same for type=ssh
   std::vector<RegistryAccess> registries;
@@ -68,6 +78,7 @@ struct PublishRequest {
   bool dockerFormat = false;
   bool zstd = false;                ///< layers of steps; base layers stay as they are
   std::vector<std::pair<std::string, std::string>> annotations;  ///< of the manifest
+  std::string cacheRepository;      ///< host/path; empty: no cache is read or written
   std::optional<LogsRequest> logs;
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "lib/plan/json_parts.h"
+#include "lib/plan/prune.h"
 #include "lib/plan/text.h"
 
 namespace stagewright::plan {
@@ -52,6 +53,17 @@ std::vector<std::string> mountIds(const Stage& stage, Mount::Type type) {
   return out;
 }
 
+/// A cached layer is mounted with what prepare fetched; those of the stages below count too.
+bool laysCachedLayers(const BuildPlan& plan, const Stage& stage) {
+  if (stage.skipped) {
+    return false;
+  }
+  const std::vector<int> chain = baseChain(plan, stage.index);
+  return std::any_of(chain.begin(), chain.end(), [&](int index) {
+    return layerSteps(plan.stages[static_cast<std::size_t>(index)]) > 0;
+  });
+}
+
 StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   StageSummary out;
   out.index = stage.index;
@@ -65,7 +77,10 @@ StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   out.steps = static_cast<int>(stage.steps.size());
   out.line = stage.line;
   out.usesContext = stage.usesContext;
-  out.usesFetched = usesFetched(stage);
+  out.usesFetched = usesFetched(stage) || laysCachedLayers(plan, stage);
+  out.skipped = stage.skipped;
+  out.cachedSteps = std::max(layerSteps(stage), stage.cachedSteps);
+  out.steps = std::max(out.steps, out.cachedSteps);
   out.implicit = stage.implicit;
   out.secrets = mountIds(stage, Mount::Type::kSecret);
   out.ssh = mountIds(stage, Mount::Type::kSsh);
@@ -90,6 +105,8 @@ Json toJson(const StageSummary& s) {
           {"usesContext", s.usesContext},
           {"usesFetched", s.usesFetched},
           {"implicit", s.implicit},
+          {"cachedSteps", s.cachedSteps},
+          {"skipped", s.skipped},
           {"secrets", s.secrets},
           {"ssh", s.ssh}};
 }
@@ -135,6 +152,10 @@ Result<StageSummary> readStage(const JsonReader& reader) {
   TRY(out.usesContext, reader.boolean("usesContext", false));
   TRY(out.usesFetched, reader.boolean("usesFetched", false));
   TRY(out.implicit, reader.boolean("implicit", false));
+  if (reader.has("cachedSteps")) {
+    TRY(out.cachedSteps, parseInt(reader, "cachedSteps", 0, out.steps));
+  }
+  TRY(out.skipped, reader.boolean("skipped", false));
   TRY(out.secrets, readIds(reader, "secrets"));
   TRY(out.ssh, readIds(reader, "ssh"));
   return out;

@@ -24,6 +24,8 @@ struct StageSummary {
   bool usesContext = false;
   bool usesFetched = false;
   bool implicit = false;
+  int cachedSteps = 0;     ///< of `steps`
+  bool skipped = false;    ///< gets no pod: a cache has what others need of it
   std::vector<std::string> secrets;  ///< ids of RUN --mount=type=secret, sorted, at most kMaxIds
   std::vector<std::string> ssh;      ///< the same of type=ssh
 };

@@ -154,7 +154,9 @@ Json makePreparePod(const RunContext& run, int attempt, std::string_view runKey)
   const api::ImageBuildSpec& spec = run.build.spec;
   Json pod = podFrame(run, {kRolePrepare, -1, attempt});
   Json container = builderContainer(run, kRolePrepare);
-  container["env"] = builderEnv(run, attempt, runKey, plan::toJson(makeBuildRequest(spec)));
+  plan::BuildRequest request = makeBuildRequest(spec);
+  request.cache = makeCacheSource(run.build, !runOf(run).noCache);
+  container["env"] = builderEnv(run, attempt, runKey, plan::toJson(request));
   putResources(container, prepareResources(spec, run.settings));
   VolumeList volumes;
   volumes.mountWorkspace(runOf(run).claim, plan::kWorkspaceDir, "", false);

@@ -108,6 +108,16 @@ plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec) {
   return out;
 }
 
+std::optional<plan::CacheSource> makeCacheSource(const api::ImageBuild& build, bool read) {
+  const api::Cache& cache = build.spec.cache;
+  if (cache.mode != api::CacheMode::kRegistry) {
+    return std::nullopt;
+  }
+  const bool zstd = build.spec.output.compression == api::Compression::kZstd;
+  return plan::CacheSource{cache.repository, read && cache.policy != api::CachePolicy::kRefresh,
+                           build.metadata.namespace_ + (zstd ? " zstd" : " gzip")};
+}
+
 plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputTarget target) {
   plan::PublishRequest out;
   out.repository = std::move(target.repository);
@@ -119,6 +129,7 @@ plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputT
   out.dockerFormat = spec.output.format == api::OutputFormat::kDocker;
   out.zstd = spec.output.compression == api::Compression::kZstd;
   out.annotations = pairsOf(spec.output.annotations);
+  out.cacheRepository = spec.cache.repository;
   return out;
 }
 

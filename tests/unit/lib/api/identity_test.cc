@@ -18,6 +18,7 @@ Json fullSpec() {
                "labels": [{"name": "l", "value": "v"}]},
     "imagePullSecrets": [{"name": "m"}],
     "registries": [{"host": "registry.example", "tls": "Verify"}],
+    "cache": {"mode": "Registry", "repository": "registry.example/a-cache"},
     "workspace": {"size": "1Gi"},
     "execution": {"isolation": "Auto"},
     "timeout": "1h", "suspend": false, "retention": {"pods": "Never"}})");
@@ -54,6 +55,8 @@ TEST(Hashes, TellInputsRemediesAndTheRestApart) {
       {R"({"ssh": null})", true, true},
       {R"({"imagePullSecrets": null})", false, true},
       {R"({"registries": [{"host": "registry.example", "tls": "PlainHTTP"}]})", false, true},
+      {R"({"cache": {"policy": "Refresh"}})", false, true},
+      {R"({"cache": null})", false, true},
       {R"({"workspace": {"size": "2Gi"}})", false, true},
       {R"({"execution": {"isolation": "Baseline"}})", false, true},
       {R"({"timeout": "2h"})", false, true},
@@ -89,6 +92,18 @@ TEST(RemediesHash, IsWhatItWasInEveryVersion) {
 TEST(InputHash, CoversTheRebuildToken) {
   const ImageBuildSpec spec = parsed(fullSpec());
   EXPECT_NE(inputHash(spec, ""), inputHash(spec, "7"));
+}
+
+TEST(NoCacheToken, IsPartOfTheHashOnceItWasUsed) {
+  ImageBuild build;
+  EXPECT_EQ(joinTokens("7", noCacheToken(build)), "7");
+  build.metadata.annotations[std::string(kRebuildNoCacheAnnotation)] = "x";
+  EXPECT_EQ(noCacheToken(build), "x");
+  EXPECT_NE(joinTokens("7", "x"), joinTokens("7", "y"));
+  EXPECT_NE(joinTokens("7", "x"), joinTokens("x", "7"));
+  build.metadata.annotations.clear();
+  build.status.lastHandledNoCacheRebuild = "x";
+  EXPECT_EQ(noCacheToken(build), "x");
 }
 
 TEST(RebuildToken, OutlivesItsAnnotation) {
