@@ -13,6 +13,7 @@
 #include "builder-pod/prepare/fetched_sources.h"
 #include "builder-pod/prepare/git_source.h"
 #include "builder-pod/prepare/layer_cache.h"
+#include "builder-pod/prepare/named_claim.h"
 #include "builder-pod/prepare/source_tree.h"
 #include "builder-pod/prepare/words.h"
 #include "lib/base/file.h"
@@ -64,6 +65,10 @@ class Run {
         directory_(job.workspace + "/" + plan::preparePath(job.runId, job.attempt)) {}
 
   Outcome<Preparation> run() {
+    if (!job_.request.claimOwner.empty()) {
+      CHECK_OR(takeNamedClaim(job_.workspace, job_.runId, job_.request.claimOwner, tell_), error,
+               refuseVolume(job_.workspace, error));
+    }
     CHECK_OK(makeEmptyDirectories());
     TRY(const Source source, fetchSource());
     TRY(const Context context, openContext(source.directory, job_.request.contextDir));

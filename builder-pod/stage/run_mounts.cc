@@ -30,8 +30,13 @@ layer::Timestamp timeOf(layer::Tree& tree, const std::string& path) {
 
 }  // namespace
 
-RunMounts::RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind)
-    : tree_(tree), options_(options), canBind_(canBind), stashPath_(options.stash) {}
+RunMounts::RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind, const Stop* stop)
+    : tree_(tree),
+      options_(options),
+      canBind_(canBind),
+      stop_(stop),
+      stashPath_(options.stash),
+      caches_(options.caches) {}
 
 Status RunMounts::setUp(const plan::RunStep& run, const MountSourceFinder& find) {
   if (run.insecure) {
@@ -233,11 +238,14 @@ Status RunMounts::bindCache(const plan::Mount& mount, const MountSourceFinder& f
 
 Status RunMounts::moveCacheIn(const plan::Mount& mount, const MountSourceFinder& find,
                               Mounted& mounted) {
-  const std::string volume = options_.caches + "/" + cacheName(mount);
-  if (existsOnDisk(volume)) {
-    return tree_.makeSymlink(mounted.target, volume);
-  }
   const std::string name = cacheName(mount);
+  if (isCacheVolume(options_.caches)) {
+    TRY(const std::string directory,
+        caches_.take(
+            name, mount, [&](const std::string& path) { return makeCache(mount, find, path); },
+            stop_));
+    return tree_.makeSymlink(mounted.target, directory);
+  }
   for (const Mounted& other : mounted_) {
     if (other.cache == name) {
       return tree_.makeSymlink(mounted.target,
@@ -259,6 +267,7 @@ Status RunMounts::tearDown() {
     CHECK_OK(undo(*it));
   }
   mounted_.clear();
+  caches_.release();
   return removeSecrets();
 }
 

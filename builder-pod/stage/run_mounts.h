@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "builder-pod/stage/cache_volume.h"
 #include "builder-pod/stage/source_tree.h"
 #include "builder-pod/stage/ssh_agent.h"
 #include "builder-pod/stage/stage_options.h"
@@ -38,7 +39,9 @@ class RunMounts {
  public:
   /// `canBind`: the runner mounts caches, tmpfs and here-documents itself; they come out of
   /// binds().
-  RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind);
+  /// `stop` ends the wait for a cache that another stage has; may be null.
+  RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind,
+            const Stop* stop = nullptr);
   RunMounts(const RunMounts&) = delete;
   RunMounts& operator=(const RunMounts&) = delete;
   /// Takes secrets away even if the step or tearDown() failed.
@@ -91,6 +94,7 @@ class RunMounts {
   layer::Tree& tree_;
   const StageOptions& options_;
   bool canBind_;
+  const Stop* stop_;
   std::string stashPath_;
   Fd stash_;
   int count_ = 0;
@@ -100,6 +104,7 @@ class RunMounts {
   std::vector<std::string> env_;
   bool pipes_ = false;
   SshAgent agent_;
+  CacheVolume caches_;
   int secretFiles_ = 0;
 };
 

@@ -60,7 +60,7 @@ Result<StageRun::Items> StageRun::executeRun(const plan::Step& step, const plan:
   CHECK_OK(loadBaseline());
   TRY(const std::string workdir, tree_->resolve(run.workdir));
   CHECK_OK(CopyEngine::makeDirectories(*tree_, workdir, 0755, std::nullopt));
-  RunMounts mounts(*tree_, options_, runner_.canBind());
+  RunMounts mounts(*tree_, options_, runner_.canBind(), &stop_);
   CHECK_OK(mounts.setUp(run, [this](const plan::Mount& mount) { return findMountSource(mount); }));
   HostnameWatch hostname(*tree_);
   CHECK_OK(settleBaseline());

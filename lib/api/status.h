@@ -68,6 +68,7 @@ struct StageStatus : AttemptStatus {
   std::vector<int> dependsOn;
   bool usesContext = false;
   bool usesFetched = false;
+  bool usesCaches = false;
   std::vector<std::string> secrets;  ///< ids of RUN --mount=type=secret
   std::vector<std::string> ssh;      ///< ids of RUN --mount=type=ssh
   std::map<int, int>

@@ -217,6 +217,7 @@ Result<StageStatus> parseStage(const JsonReader& reader) {
   TRY(out.dependsOn, parseIndexes(reader, "dependsOn"));
   TRY(out.usesContext, reader.boolean("usesContext", false));
   TRY(out.usesFetched, reader.boolean("usesFetched", false));
+  TRY(out.usesCaches, reader.boolean("usesCaches", false));
   TRY(out.secrets, reader.strings("secrets"));
   TRY(out.ssh, reader.strings("ssh"));
   TRY(out.upstream, parseUpstream(reader));
@@ -237,6 +238,9 @@ Json toJson(const StageStatus& stage) {
   }
   if (stage.usesFetched) {
     out["usesFetched"] = true;
+  }
+  if (stage.usesCaches) {
+    out["usesCaches"] = true;
   }
   putJson(out, "secrets", stage.secrets);
   putJson(out, "ssh", stage.ssh);

@@ -2,6 +2,8 @@
 
 namespace stagewright::plan {
 
+std::string cachesPath(std::string_view owner) { return "cache/" + std::string(owner); }
+
 std::string runPath(std::string_view runId) { return "runs/" + std::string(runId); }
 
 std::string preparePath(std::string_view runId, int attempt) {

@@ -39,6 +39,7 @@ inline constexpr std::string_view kConfigMapDir = "/.stagewright/configmap";    
 /// secrets, stage: a volume in memory; secrets puts values there, the executor takes them away before the first step
 inline constexpr std::string_view kSecretsDir = "/.stagewright/secrets";
 inline constexpr std::string_view kGrantsDir = "/.stagewright/grants";     ///< secrets: grants/<i>/value of the i-th grant
+inline constexpr std::string_view kCachesDir = "/.stagewright/cache";      ///< stage: cache mounts that outlive it, only on a named claim
 inline constexpr std::string_view kCaDir = "/.stagewright/ca";             ///< prepare, publish: ca/<registry index>/ca.crt
 
 // Environment variables.
@@ -62,9 +63,11 @@ inline constexpr std::string_view kTerminationLog = "/dev/termination-log";
 inline constexpr std::size_t kTerminationLimit = 4096;
 
 // The volume. One directory per writer; no subPath lies below a directory that a stage can write.
+std::string cachesPath(std::string_view owner);                             ///< cache/<uid of the ImageBuild>
 std::string runPath(std::string_view runId);                                ///< runs/<runID>
 std::string preparePath(std::string_view runId, int attempt);               ///< runs/<runID>/prepare/a<n>
 std::string stagePath(std::string_view runId, int stage, int attempt);      ///< runs/<runID>/stages/<i>/a<n>
+inline constexpr std::string_view kOwnerFile = "owner";  ///< runs/<runID>/owner on a named claim: the ImageBuild's uid
 // Below fetched/:
 std::string cachedLayerName(std::string_view digestHex);  ///< layer-<hex>: a compressed layer from a cache
 // Below a stage's directory:

@@ -152,6 +152,9 @@ Json toJson(const BuildRequest& r) {
     out["timePolicy"] = r.timePolicy == TimePolicy::kSource ? "source" : "fixed";
     out["fixedTime"] = r.fixedTime;
   }
+  if (!r.claimOwner.empty()) {
+    out["claimOwner"] = r.claimOwner;
+  }
   if (r.cache) {
     out["cache"] = {
         {"repository", r.cache->repository}, {"read", r.cache->read}, {"scope", r.cache->scope}};
@@ -204,6 +207,7 @@ Result<BuildRequest> parseBuildRequest(std::string_view text) {
   TRY(out.timePolicy, readTimePolicy(reader));
   TRY(out.fixedTime, reader.integer("fixedTime", 0));
   TRY(out.cache, readCache(reader));
+  TRY(out.claimOwner, reader.string("claimOwner", ""));
   TRY(out.secretIds, reader.strings("secretIds"));
   TRY(out.sshIds, reader.strings("sshIds"));
   TRY(out.registries, readRegistries(reader));

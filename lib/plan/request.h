@@ -55,6 +55,7 @@ struct BuildRequest {
   TimePolicy timePolicy = TimePolicy::kNow;
   std::int64_t fixedTime = 0;       ///< kFixed: seconds since 1970
   std::optional<CacheSource> cache;
+  std::string claimOwner;           ///< uid of the ImageBuild if its claim outlives the run, else empty
   std::vector<std::string> secretIds;  ///< what RUN --mount=type=secret may require
   std::vector<std::string> sshIds;     ///< the same for type=ssh
   std::vector<RegistryAccess> registries;

@@ -35,6 +35,15 @@ bool usesFetched(const Stage& stage) {
   return false;
 }
 
+bool usesCaches(const Stage& stage) {
+  return std::any_of(stage.steps.begin(), stage.steps.end(), [](const Step& step) {
+    const auto* run = std::get_if<RunStep>(&step.action);
+    return run != nullptr &&
+           std::any_of(run->mounts.begin(), run->mounts.end(),
+                       [](const Mount& mount) { return mount.type == Mount::Type::kCache; });
+  });
+}
+
 /// Longer ids and more of them exist in no ImageBuild; those steps go without.
 std::vector<std::string> mountIds(const Stage& stage, Mount::Type type) {
   std::set<std::string> ids;
@@ -78,6 +87,7 @@ StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   out.line = stage.line;
   out.usesContext = stage.usesContext;
   out.usesFetched = usesFetched(stage) || laysCachedLayers(plan, stage);
+  out.usesCaches = usesCaches(stage);
   out.skipped = stage.skipped;
   out.cachedSteps = std::max(layerSteps(stage), stage.cachedSteps);
   out.steps = std::max(out.steps, out.cachedSteps);
@@ -107,6 +117,7 @@ Json toJson(const StageSummary& s) {
           {"implicit", s.implicit},
           {"cachedSteps", s.cachedSteps},
           {"skipped", s.skipped},
+          {"usesCaches", s.usesCaches},
           {"secrets", s.secrets},
           {"ssh", s.ssh}};
 }
@@ -156,6 +167,7 @@ Result<StageSummary> readStage(const JsonReader& reader) {
     TRY(out.cachedSteps, parseInt(reader, "cachedSteps", 0, out.steps));
   }
   TRY(out.skipped, reader.boolean("skipped", false));
+  TRY(out.usesCaches, reader.boolean("usesCaches", false));
   TRY(out.secrets, readIds(reader, "secrets"));
   TRY(out.ssh, readIds(reader, "ssh"));
   return out;

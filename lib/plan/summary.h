@@ -23,6 +23,7 @@ struct StageSummary {
   int line = 0;
   bool usesContext = false;
   bool usesFetched = false;
+  bool usesCaches = false;  ///< RUN --mount=type=cache
   bool implicit = false;
   int cachedSteps = 0;     ///< of `steps`
   bool skipped = false;    ///< gets no pod: a cache has what others need of it

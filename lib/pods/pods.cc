@@ -156,6 +156,9 @@ Json makePreparePod(const RunContext& run, int attempt, std::string_view runKey)
   Json container = builderContainer(run, kRolePrepare);
   plan::BuildRequest request = makeBuildRequest(spec);
   request.cache = makeCacheSource(run.build, !runOf(run).noCache);
+  if (!spec.workspace.claimName.empty()) {
+    request.claimOwner = run.build.metadata.uid;
+  }
   container["env"] = builderEnv(run, attempt, runKey, plan::toJson(request));
   putResources(container, prepareResources(spec, run.settings));
   VolumeList volumes;
@@ -184,6 +187,11 @@ Json makeStagePod(const RunContext& run, const api::StageStatus& stage, std::str
   VolumeList volumes;
   mountTools(pod, volumes, run);
   mountExchange(volumes, runOf(run), stage);
+  if (stage.usesCaches && !run.build.spec.workspace.claimName.empty()) {
+    // Prepare made the directory; on the run's own claim caches end with their stage.
+    volumes.mountWorkspace(runOf(run).claim, plan::kCachesDir,
+                           plan::cachesPath(run.build.metadata.uid), false);
+  }
   addSecrets(pod, container, volumes, run, stage);
   putContainer(pod, std::move(container), volumes);
   return pod;

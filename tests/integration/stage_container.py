@@ -596,6 +596,20 @@ def a_missing_secret_has_its_own_exit_code(work, executor):
 
 
 @case
+def caches_on_a_volume_outlive_the_stage(work, executor):
+    (work / "caches").mkdir()
+    options = {"mounts": [{"destination": "/.stagewright/cache", "source": str(work / "caches"), "type": "bind",
+                           "options": ["bind", "rw"]}]}
+    step = run_step("cat /cache/log 2>/dev/null | wc -l; echo more >> /cache/log; test ! -e /again/log2 && stat -c %a /again/.",
+                    mounts=[mount("cache", "/cache", id="go", mode=0o750, sharing="locked"),
+                            mount("cache", "/again", id="go", mode=0o750, sharing="locked")])
+    for index, lines in ((0, "0"), (1, "1")):
+        stages = [stage(i, [step]) for i in range(index + 1)]
+        c = Container(work, executor, plan_of(*stages), index, options=options).run()
+        assert f"\n{lines}\n750\n" in c.log and c.layer(0).names() == [], c.log
+
+
+@case
 def an_ssh_key_signs_and_is_never_seen(work, executor):
     """What the agent answers is tested with OpenSSH's programs in the unit tests; here it is what a step can see."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me", "-f", str(work / "key")], check=True)

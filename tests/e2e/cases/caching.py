@@ -92,3 +92,33 @@ def test_a_cache_that_cannot_be_had_fails_nothing_and_is_told():
         message = ns.refused(harness.image_build("same", ns.name, dockerfileInline="FROM scratch\n",
                              cache={"mode": "Registry", "repository": f"{PUSH_REGISTRY}/{ns.name}/same"}))
         assert "another repository" in message, message
+
+
+def test_cache_mounts_on_a_named_claim_outlive_the_run():
+    with Namespace("claim") as ns:
+        ns.apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                  "metadata": {"name": "kept", "labels": {f"{harness.GROUP}/workspace": "yes"}},
+                  "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
+        dockerfile = (f"FROM {BUSYBOX}\nRUN --mount=type=cache,target=/c,id=go "
+                      "echo run >> /c/log && wc -l < /c/log > /count\n")
+        ns.inline("app", dockerfile, workspace={"claimName": "kept"})
+        status = ns.succeeded("app")
+        first = status["run"]["id"]
+        assert Image(f"{PUSH_REGISTRY}/{ns.name}/app:1").read("/count") == b"1\n"
+        kubectl("annotate", "imgb", "app", "-n", ns.name, f"{harness.GROUP}/rebuild=1")
+        harness.wait_until("the second run", 30, lambda: ns.status("app")["run"]["sequence"] == 2)
+        status = ns.succeeded("app")
+        tree = Image(f"{PUSH_REGISTRY}/{ns.name}/app:1").tree()
+        assert tree["count"][1] == b"2\n" and "c/log" not in tree, tree["count"]
+        # Another build on the same claim has caches of its own, and leaves the runs of others alone.
+        ns.inline("other", dockerfile, workspace={"claimName": "kept"})
+        ns.succeeded("other")
+        assert Image(f"{PUSH_REGISTRY}/{ns.name}/other:1").read("/count") == b"1\n"
+        ns.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "look"}, "spec": {
+            "restartPolicy": "Never", "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "kept"}}],
+            "containers": [{"name": "c", "image": BUSYBOX, "command": ["ls", "/v/runs"],
+                            "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}})
+        harness.wait_until("the pod to end", 60, lambda: (harness.get("pod", "look", ns.name) or {}).get(
+            "status", {}).get("phase") == "Succeeded")
+        runs = kubectl("logs", "-n", ns.name, "look").stdout.split()
+        assert first not in runs and status["run"]["id"] in runs and ns.status("other")["run"]["id"] in runs, (first, runs)

@@ -308,6 +308,30 @@ TEST_F(RunPreparation, ShowsWhichAddCannotBeFetched) {
   EXPECT_EQ(failure().reason, "DockerfileInvalid");
 }
 
+TEST_F(RunPreparation, OnANamedClaimDeadRunsGoAndOthersStay) {
+  const std::string runs = job_.workspace + "/runs";
+  writeFile(runs + "/old/owner", "uid-1");
+  writeFile(runs + "/old/stages/0/a1/layers/0.tar", "x");
+  writeFile(runs + "/other/owner", "uid-2");
+  writeFile(runs + "/forgotten/owner", "uid-3");
+  const timespec longAgo[2] = {{1000, 0}, {1000, 0}};
+  ::utimensat(AT_FDCWD, (runs + "/forgotten").c_str(), longAgo, 0);
+  fs::create_symlink("/etc", runs + "/link");
+  useConfigMap({{"Dockerfile", "FROM reg.test/team/base:1\nRUN true\n"}});
+  ASSERT_TRUE(run());
+  EXPECT_TRUE(fs::exists(runs + "/old")) << "the run's own claim is nobody else's";
+  job_.request.claimOwner = "uid-1";
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_FALSE(fs::exists(runs + "/old"));
+  EXPECT_FALSE(fs::exists(runs + "/forgotten"));
+  EXPECT_TRUE(fs::exists(runs + "/other/owner"));
+  EXPECT_TRUE(fs::is_symlink(runs + "/link"));
+  EXPECT_EQ(readFile(runs + "/run/owner"), "uid-1");
+  EXPECT_TRUE(fs::is_directory(job_.workspace + "/cache/uid-1"));
+  EXPECT_THAT(told_, Contains(HasSubstr("claim: run old is over")));
+}
+
 class CachedPreparation : public RunPreparation {
  protected:
   CachedPreparation() {
