@@ -103,6 +103,7 @@ Status CopyEngine::copy(SourceTree& source, const std::string& path,
   source_ = &source;
   links_.clear();
   pending_.clear();
+  late_.clear();
   // Everything before the last part is a directory; with a slash (or "/.") at the end all of it is.
   const bool isDirectory = destination.ends_with('/') || destination.ends_with("/.");
   const std::string clean = layer::cleanPath(destination);
@@ -120,7 +121,17 @@ Status CopyEngine::copy(SourceTree& source, const std::string& path,
                                  : st.error();
   }
   TRY(const std::string placed, placeTarget(*st, path, target));
-  return visit(Visit{from, "", placed, false}, {}, {});
+  CHECK_OK(visit(Visit{from, "", placed, false, false}, {}, {}));
+  CHECK_OK(crew_.drain());
+  return finishDirectories();
+}
+
+Status CopyEngine::finishDirectories() {
+  for (const Late& late : late_) {
+    CHECK_OK(late.timeOnly ? restoreTime(late.stat, late.target)
+                           : copyMetadata(late.path, late.stat, late.target));
+  }
+  return ok();
 }
 
 Result<std::string> CopyEngine::placeTarget(const FileStat& source, const std::string& sourcePath,
@@ -163,6 +174,17 @@ Status CopyEngine::visit(const Visit& v, const Memory& includedAbove, const Memo
     return visitDirectory(v, st, included, excluded, include, exclude);
   }
   CHECK_OK(makePendingParents());
+  if (!v.isFresh) {
+    CHECK_OK(clearWay(v));
+  }
+  if (options_.link) {
+    made_.insert(v.target);
+  }
+  return copyObject(v, st);
+}
+
+/// What is at the target of something that is no directory gives way.
+Status CopyEngine::clearWay(const Visit& v) {
   const auto existing = targetStat(v.target);
   if (existing && existing->isDirectory()) {
     if (!options_.link) {
@@ -176,8 +198,7 @@ Status CopyEngine::visit(const Visit& v, const Memory& includedAbove, const Memo
   } else if (options_.link) {
     CHECK_OK(tree_.remove(v.target));
   }
-  made_.insert(v.target);
-  return copyObject(v, st);
+  return ok();
 }
 
 /// BuildKit looks at the target before it knows whether its directory will be made.
@@ -195,7 +216,7 @@ Status CopyEngine::checkParent(const Visit& v) {
 Status CopyEngine::visitDirectory(const Visit& v, const FileStat& st, bool included, bool excluded,
                                   const Memory& include, const Memory& exclude) {
   bool created = false;
-  const bool existed = targetStat(v.target).has_value();
+  const bool existed = !v.isFresh && targetStat(v.target).has_value();
   if (included) {
     CHECK_OK(makePendingParents());
     TRY(created, makeDirectoryOnly(v.target, st, v.overwriteMetadata));
@@ -206,16 +227,18 @@ Status CopyEngine::visitDirectory(const Visit& v, const FileStat& st, bool inclu
     TRY(const std::vector<std::string> names, source_->list(v.path));
     for (const std::string& name : names) {
       CHECK_OK(visit(Visit{layer::joinPath(v.path, name), layer::joinPath(v.components, name),
-                           layer::joinPath(v.target, name), true},
+                           layer::joinPath(v.target, name), true, created && !options_.link},
                      include, exclude));
     }
   }
   pending_.pop_back();
   if (included && (created || v.overwriteMetadata)) {
-    return copyMetadata(v.path, st, v.target);
+    late_.push_back({v.path, st, v.target, false});
+  } else if (!v.overwriteMetadata && existed) {
+    // The destination itself, which was there, keeps its owner and mode and gets the source's time.
+    late_.push_back({v.path, st, v.target, true});
   }
-  // The destination itself, which was there, keeps its owner and mode and gets the source's time.
-  return !v.overwriteMetadata && existed ? restoreTime(st, v.target) : ok();
+  return ok();
 }
 
 Status CopyEngine::makePendingParents() {
@@ -262,11 +285,14 @@ Status CopyEngine::copyObject(const Visit& v, const FileStat& st) {
     const auto link = st.nlink > 1 ? links_.emplace(std::pair(st.mount, st.inode), v.target)
                                    : std::pair(links_.end(), true);
     if (!link.second) {
+      CHECK_OK(crew_.drain());
       CHECK_OK(tree_.makeLink(v.target, link.first->second));
       return copyMetadata(v.path, st, v.target);
     }
-    CHECK_OK(st.isSocket() ? tree_.makeFile(v.target, 0600).map([](const Fd&) {})
-                           : copyContent(v.path, v.target));
+    if (st.isFile()) {
+      return copyRegular(v, st);
+    }
+    CHECK_OK(tree_.makeFile(v.target, 0600).map([](const Fd&) {}));
   } else if (st.isSymlink()) {
     TRY(const std::string target, source_->readLink(v.path));
     CHECK_OK(tree_.makeSymlink(v.target, target));
@@ -276,21 +302,37 @@ Status CopyEngine::copyObject(const Visit& v, const FileStat& st) {
   return copyMetadata(v.path, st, v.target);
 }
 
-Status CopyEngine::copyContent(const std::string& path, const std::string& target) {
-  TRY(const Content content, source_->open(path));
-  TRY(const Fd fd, tree_.makeFile(target, 0600));
-  return copyBytes(content, fd.get(), target);
+Status CopyEngine::copyRegular(const Visit& v, const FileStat& st) {
+  TRY(const auto from, source_->directory(std::string(layer::parentOf(v.path))));
+  if (from) {
+    TRY(const auto to, tree_.claimFile(v.target, v.isFresh));
+    if (to) {
+      const layer::Metadata m = metadataOf(st);
+      return crew_.add({from, v.path, st, to, v.target, *m.uid, *m.gid, *m.mode});
+    }
+  }
+  {
+    TRY(const Content content, source_->open(v.path));
+    TRY(const Fd fd, tree_.makeFile(v.target, 0600));
+    CHECK_OK(copyBytes(content, fd.get(), v.target));
+  }
+  return copyMetadata(v.path, st, v.target);
 }
 
-/// Owner, then mode (chown clears setuid), then attributes, then the time.
-Status CopyEngine::copyMetadata(const std::string& path, const FileStat& st,
-                                const std::string& target) {
+layer::Metadata CopyEngine::metadataOf(const FileStat& st) const {
   layer::Metadata m;
   m.uid = options_.owner ? options_.owner->uid : st.uid;
   m.gid = options_.owner ? options_.owner->gid : st.gid;
   m.mode =
       options_.mode ? options_.mode->apply(st.permissions(), st.isDirectory()) : st.permissions();
   m.mtime = st.mtime;
+  return m;
+}
+
+/// Owner, then mode (chown clears setuid), then attributes, then the time.
+Status CopyEngine::copyMetadata(const std::string& path, const FileStat& st,
+                                const std::string& target) {
+  layer::Metadata m = metadataOf(st);
   TRY(m.xattrs, source_->xattrs(path));
   return tree_.setMetadata(target, m);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "builder-pod/stage/accounts.h"
+#include "builder-pod/stage/copy_crew.h"
 #include "builder-pod/stage/file_mode.h"
 #include "builder-pod/stage/source_tree.h"
 #include "lib/base/error.h"
@@ -26,12 +27,14 @@ struct CopyOptions {
   bool link = false;                 ///< --link: the destination counts as empty
   std::vector<std::string> include;  ///< --parents: the sources as patterns
   std::vector<std::string> exclude;
+  ContentWitness* witness = nullptr;  ///< borrowed; told of files of trees on disk
 };
 
 /// One instruction's copies into one tree. REQUIRES: nobody else changes the tree meanwhile.
 class CopyEngine {
  public:
-  CopyEngine(layer::Tree& tree, CopyOptions options) : tree_(tree), options_(std::move(options)) {}
+  CopyEngine(layer::Tree& tree, CopyOptions options)
+      : tree_(tree), options_(std::move(options)), crew_(options_.witness) {}
 
   /// One source (a match already) to `destination`: absolute, a trailing slash or `/.` means
   /// directory. kNotFound if the source does not exist, kInvalid for conflicts, with BuildKit's
@@ -50,6 +53,7 @@ class CopyEngine {
     std::string components;  ///< below the copied root; empty for it
     std::string target;
     bool overwriteMetadata = false;
+    bool isFresh = false;  ///< the target's directory was made for this copy: nothing can be there
   };
   struct Pending {  ///< a directory that is made only when something in it is copied
     std::string path;
@@ -58,12 +62,21 @@ class CopyEngine {
     bool overwriteMetadata = false;
   };
 
+  struct Late {  ///< a directory gets its metadata when everything in it is there
+    std::string path;
+    layer::FileStat stat;
+    std::string target;
+    bool timeOnly = false;
+  };
+
   Status preparePatterns();
   Result<std::string> resolveDestination(const std::string& destination);
   Status ensureDirectories(const std::string& path);
   Result<std::string> placeTarget(const layer::FileStat& source, const std::string& sourcePath,
                                   const std::string& target);
   Status visit(const Visit& v, const Memory& includedAbove, const Memory& excludedAbove);
+  Status clearWay(const Visit& v);
+  Status finishDirectories();
   Status visitDirectory(const Visit& v, const layer::FileStat& st, bool included, bool excluded,
                         const Memory& include, const Memory& exclude);
   Status checkParent(const Visit& v);
@@ -71,7 +84,8 @@ class CopyEngine {
   Result<bool> makeDirectoryOnly(const std::string& target, const layer::FileStat& st,
                                  bool overwriteMetadata);
   Status copyObject(const Visit& v, const layer::FileStat& st);
-  Status copyContent(const std::string& path, const std::string& target);
+  Status copyRegular(const Visit& v, const layer::FileStat& st);
+  layer::Metadata metadataOf(const layer::FileStat& st) const;
   Status copyMetadata(const std::string& path, const layer::FileStat& st,
                       const std::string& target);
   Result<layer::FileStat> targetStat(const std::string& target);
@@ -86,10 +100,8 @@ class CopyEngine {
   std::vector<Pending> pending_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> links_;  ///< of the current source
   std::set<std::string> made_;  ///< --link: what exists in the empty file system
+  std::vector<Late> late_;
+  CopyCrew crew_;
 };
-
-/// Copies `content` into the empty file `fd`, sharing blocks or keeping holes where the file
-/// systems can.
-Status copyBytes(const Content& content, int fd, const std::string& name);
 
 }  // namespace stagewright::stage

@@ -45,15 +45,9 @@ class DirectoryTree final : public SourceTree {
   }
 
   Result<Content> open(const std::string& path) override {
-    Content content;
-    TRY(content.owner, root_.open(path, O_RDONLY | O_NONBLOCK));
-    content.fd = content.owner.get();
-    TRY(const FileStat st, layer::statAt(content.fd, ""));
-    if (!st.isFile()) {
-      return denied("open " + quoted("/" + path) + ": not a regular file");
-    }
-    content.size = st.size;
-    return content;
+    TRY(const int parent, parentFd(path));
+    TRY(SourceFile file, openSourceFile(parent, std::string(layer::baseOf(path)), path));
+    return std::move(file.content);
   }
 
   Result<layer::Xattrs> xattrs(const std::string& path) override {
@@ -65,6 +59,15 @@ class DirectoryTree final : public SourceTree {
   }
 
   Result<std::string> resolve(const std::string& path) override { return root_.resolve(path); }
+
+  Result<std::shared_ptr<const Fd>> directory(const std::string& path) override {
+    if (!cached_ || cachedPath_ != path) {
+      TRY(Fd fd, root_.open(path, O_PATH | O_DIRECTORY));
+      cached_ = std::make_shared<const Fd>(std::move(fd));
+      cachedPath_ = path;
+    }
+    return cached_;
+  }
 
  private:
   FileStat owned(FileStat st) const {
@@ -78,18 +81,14 @@ class DirectoryTree final : public SourceTree {
   /// Walks are depth-first, so the directory used last is nearly always the right one. The tree
   /// does not change.
   Result<int> parentFd(const std::string& path) {
-    const std::string directory(layer::parentOf(path));
-    if (!cached_ || cachedPath_ != directory) {
-      TRY(cached_, root_.open(directory, O_PATH | O_DIRECTORY));
-      cachedPath_ = directory;
-    }
-    return cached_.get();
+    TRY(const auto parent, directory(std::string(layer::parentOf(path))));
+    return parent->get();
   }
 
   layer::Root root_;
   SourceOwners owners_;
   std::string cachedPath_;
-  Fd cached_;
+  std::shared_ptr<const Fd> cached_;
 };
 
 class SingleFileTree final : public SourceTree {
@@ -183,6 +182,27 @@ class Expander {
 };
 
 }  // namespace
+
+Result<std::shared_ptr<const Fd>> SourceTree::directory(const std::string&) {
+  return std::shared_ptr<const Fd>();
+}
+
+Result<SourceFile> openSourceFile(int directory, const std::string& name, const std::string& path) {
+  SourceFile file;
+  file.content.owner.reset(
+      ::openat(directory, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  if (!file.content.owner) {
+    return systemError("open", "/" + path, errno);
+  }
+  file.content.fd = file.content.owner.get();
+  TRY(file.stat, layer::statOpen(file.content.fd, "/" + path));
+  if (!file.stat.isFile()) {
+    return denied("open " + quoted("/" + path) + ": not a regular file");
+  }
+  file.content.size = file.stat.size;
+  file.content.mayHaveHoles = file.stat.mayHaveHoles();
+  return file;
+}
 
 Result<std::unique_ptr<SourceTree>> makeDirectoryTree(const std::string& directory,
                                                       SourceOwners owners) {

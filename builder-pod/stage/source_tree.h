@@ -23,6 +23,7 @@ struct Content {
   std::int64_t offset = 0;
   std::int64_t size = 0;
   Fd owner;
+  bool mayHaveHoles = true;  ///< else looking for them is a waste
 };
 
 class SourceTree {
@@ -36,7 +37,18 @@ class SourceTree {
   virtual Result<layer::Xattrs> xattrs(const std::string& path) = 0;
   /// Follows links inside the tree.
   virtual Result<std::string> resolve(const std::string& path) = 0;
+  /// The open directory `path` of a tree that lies on disk as it is, else null: files in it may be
+  /// opened by openSourceFile() without the tree, from several threads. Owners: the tree's cache and
+  /// whoever opens files.
+  virtual Result<std::shared_ptr<const Fd>> directory(const std::string& path);
 };
+
+/// A regular file on disk, and what it is now. `path` is for messages. Thread-safe.
+struct SourceFile {
+  Content content;
+  layer::FileStat stat;
+};
+Result<SourceFile> openSourceFile(int directory, const std::string& name, const std::string& path);
 
 enum class SourceOwners {
   kRoot,  ///< 0:0, whatever the disk says: a context

@@ -29,6 +29,7 @@ FileStat toFileStat(const struct statx& st) {
   out.nlink = st.stx_nlink;
   out.inode = st.stx_ino;
   out.size = static_cast<std::int64_t>(st.stx_size);
+  out.blocks = static_cast<std::int64_t>(st.stx_blocks);
   out.mtime = toTimestamp(st.stx_mtime);
   out.ctime = toTimestamp(st.stx_ctime);
   out.major = st.stx_rdev_major;
@@ -43,6 +44,15 @@ Result<FileStat> statAt(int dir, const std::string& name) {
   const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_AS_STAT |
                     (name.empty() ? AT_EMPTY_PATH : 0);
   if (::statx(dir, name.c_str(), flags, STATX_BASIC_STATS | STATX_MNT_ID, &st) != 0) {
+    return systemError("stat", name, errno);
+  }
+  return toFileStat(st);
+}
+
+Result<FileStat> statOpen(int fd, const std::string& name) {
+  struct statx st {};
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS | STATX_MNT_ID,
+              &st) != 0) {
     return systemError("stat", name, errno);
   }
   return toFileStat(st);

@@ -23,6 +23,7 @@ struct FileStat {
   std::uint32_t nlink = 0;
   std::uint64_t inode = 0;
   std::int64_t size = 0;
+  std::int64_t blocks = 0;  ///< of 512 bytes, on the disk
   Timestamp mtime;
   Timestamp ctime;
   std::uint32_t major = 0;  ///< of a device
@@ -34,10 +35,14 @@ struct FileStat {
   bool isSymlink() const { return (mode & 0170000) == 0120000; }
   bool isSocket() const { return (mode & 0170000) == 0140000; }
   std::uint32_t permissions() const { return mode & 07777; }
+  /// Whether looking for holes is worth it; without any this is false.
+  bool mayHaveHoles() const { return blocks < (size + 511) / 512; }
 };
 
 /// statx without following a link. An empty name means `dir` itself. kNotFound if there is nothing.
 Result<FileStat> statAt(int dir, const std::string& name);
+/// The same of an open file; `name` is for the message.
+Result<FileStat> statOpen(int fd, const std::string& name);
 Result<std::string> readLinkAt(int dir, const std::string& name);
 /// The names in a directory, sorted bytewise. `dir` is read from its beginning.
 Result<std::vector<std::string>> listDirectory(int dir, const std::string& name);

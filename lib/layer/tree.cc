@@ -84,11 +84,11 @@ Result<Tree::Place> Tree::locate(const std::string& path) {
       return std::move(fd).error();
     }
     TRY(const FileStat st, statAt(fd->get(), ""));
-    cached_ = std::move(*fd);
+    cached_ = std::make_shared<const Fd>(std::move(*fd));
     cachedPath_ = directory;
     cachedForeign_ = isForeign(st);
   }
-  place.directory = cached_.get();
+  place.directory = cached_->get();
   place.shadowed = cachedForeign_;
   return place;
 }
@@ -136,6 +136,17 @@ Result<std::string> Tree::readLink(const std::string& path) {
   return readLinkAt(place.directory, place.name);
 }
 
+Result<Xattrs> Tree::xattrs(const std::string& path) {
+  if (const auto it = shadow_.find(path); it != shadow_.end()) {
+    return it->second.xattrs;
+  }
+  if (path.empty()) {
+    return loadXattrs(root_.fd(), path);
+  }
+  TRY(const Place place, locate(path));
+  return loadXattrsAt(place.directory, place.name);
+}
+
 Result<Fd> Tree::openFile(const std::string& path) {
   if (const auto it = shadow_.find(path); it != shadow_.end()) {
     Fd fd(::open(("/proc/self/fd/" + std::to_string(it->second.content.get())).c_str(),
@@ -145,7 +156,13 @@ Result<Fd> Tree::openFile(const std::string& path) {
     }
     return fd;
   }
-  return root_.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  TRY(const Place place, locate(path));
+  if (place.shadowed) {
+    return notFound("open " + quoted("/" + path) + ": No such file or directory");
+  }
+  Fd fd(::openat(place.directory, place.name.c_str(),
+                 O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  return fd ? Result<Fd>(std::move(fd)) : systemError("open", "/" + path, errno);
 }
 
 Result<std::vector<std::string>> Tree::list(const std::string& path) {
@@ -205,6 +222,16 @@ Result<Fd> Tree::makeFile(const std::string& path, std::uint32_t mode) {
     return systemError("create", "/" + path, errno);
   }
   return copy;
+}
+
+Result<std::shared_ptr<const Fd>> Tree::claimFile(const std::string& path, bool isFresh) {
+  CHECK_OK(allowed(path));
+  TRY(const Place place, locate(path));
+  if (place.shadowed || (!isFresh && leafIsMount(place))) {
+    return std::shared_ptr<const Fd>();
+  }
+  touched_.insert(path);
+  return cached_;
 }
 
 Status Tree::makeDirectory(const std::string& path, std::uint32_t mode) {

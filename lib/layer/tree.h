@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -55,6 +56,7 @@ class Tree {
   /// kNotFound if the image has nothing there.
   Result<FileStat> stat(const std::string& path);
   Result<std::string> readLink(const std::string& path);
+  Result<Xattrs> xattrs(const std::string& path);
   /// A regular file for reading.
   Result<Fd> openFile(const std::string& path);
   /// Sorted; of a mount point only what the shadow knows.
@@ -62,6 +64,11 @@ class Tree {
 
   /// A new empty file, open for reading and writing. kConflict if something is there.
   Result<Fd> makeFile(const std::string& path, std::uint32_t mode);
+  /// The open directory in which the caller may make the regular file `path` on its own, from
+  /// another thread too; counts `path` as touched. Null where only makeFile() knows what to do: below
+  /// a mount, or at one, which is not looked for if `isFresh`. REQUIRES: nothing but a mount is there.
+  /// Owners: this object's cache and whoever makes files.
+  Result<std::shared_ptr<const Fd>> claimFile(const std::string& path, bool isFresh);
   Status makeDirectory(const std::string& path, std::uint32_t mode);
   Status makeSymlink(const std::string& path, const std::string& target);
   Status makeLink(const std::string& path, const std::string& existing);
@@ -109,7 +116,7 @@ class Tree {
   std::set<std::string> touched_;
   // The directory used last: walks are depth-first, so nearly every lookup finds it.
   std::string cachedPath_;
-  Fd cached_;
+  std::shared_ptr<const Fd> cached_;
   bool cachedForeign_ = false;
 };
 

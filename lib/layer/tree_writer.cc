@@ -12,6 +12,8 @@ namespace stagewright::layer {
 
 namespace {
 
+constexpr std::size_t kContentBuffer = 256 * 1024;
+
 TarType typeOf(std::uint32_t mode) {
   switch (mode & S_IFMT) {
     case S_IFDIR:
@@ -79,54 +81,51 @@ Result<bool> TreeWriter::write(const std::string& path, const std::string& name)
   if (entry.type == TarType::kSymlink) {
     TRY(entry.link, tree_.readLink(path));
   }
-  CHECK_OK(writeContent(path, entry, st));
+  CHECK_OK(writeContent(path, entry));
   return true;
 }
 
-Status TreeWriter::writeContent(const std::string& path, TarEntry& entry, const FileStat& st) {
+Status TreeWriter::writeContent(const std::string& path, TarEntry& entry) {
   const auto shadow = tree_.shadow().find(path);
   if (shadow != tree_.shadow().end()) {
     entry.xattrs = shadow->second.xattrs;
   }
   if (entry.type == TarType::kFile) {
     TRY(const Fd fd, tree_.openFile(path));
-    struct stat now {};
-    if (::fstat(fd.get(), &now) != 0) {
-      return systemError("stat", "/" + path, errno);
-    }
-    entry.size = now.st_size;
+    TRY(const FileStat now, statOpen(fd.get(), "/" + path));
+    entry.size = now.size;
     if (shadow == tree_.shadow().end()) {
       TRY(entry.xattrs, loadXattrs(fd.get(), path));
     }
     CHECK_OK(tar_.begin(entry));
-    CHECK_OK(copyContent(fd.get(), entry.size, path));
+    CHECK_OK(copyContent(fd.get(), now, path));
     return tar_.end();
   }
   if (shadow == tree_.shadow().end()) {
-    TRY(const Fd parent, tree_.root().open(std::string(parentOf(path)), O_PATH | O_DIRECTORY));
-    TRY(entry.xattrs, loadXattrsAt(parent.get(), std::string(baseOf(path))));
+    TRY(entry.xattrs, tree_.xattrs(path));
   }
-  (void)st;
   return tar_.add(entry);
 }
 
-Status TreeWriter::copyContent(int fd, std::int64_t size, const std::string& path) {
-  std::string buffer(static_cast<std::size_t>(std::clamp<std::int64_t>(size, 1, 256 * 1024)), '\0');
+Status TreeWriter::copyContent(int fd, const FileStat& st, const std::string& path) {
+  const std::int64_t size = st.size;
+  const bool holes = st.mayHaveHoles();
+  buffer_.resize(kContentBuffer);
   std::int64_t at = 0;
   while (at < size) {
     // Holes are not read: the zeros come from us.
-    std::int64_t dataBegin = ::lseek(fd, at, SEEK_DATA);
+    std::int64_t dataBegin = holes ? ::lseek(fd, at, SEEK_DATA) : at;
     if (dataBegin < 0) {
       dataBegin = errno == ENXIO ? size : at;
     }
-    std::int64_t dataEnd = dataBegin < size ? ::lseek(fd, dataBegin, SEEK_HOLE) : size;
+    std::int64_t dataEnd = holes && dataBegin < size ? ::lseek(fd, dataBegin, SEEK_HOLE) : size;
     dataEnd = dataEnd < 0 ? size : std::min(dataEnd, size);
     dataBegin = std::min(dataBegin, size);
     CHECK_OK(tar_.zeros(dataBegin - at));
     for (at = dataBegin; at < dataEnd;) {
       const auto want = static_cast<std::size_t>(
-          std::min<std::int64_t>(dataEnd - at, static_cast<std::int64_t>(buffer.size())));
-      const ssize_t n = ::pread(fd, buffer.data(), want, at);
+          std::min<std::int64_t>(dataEnd - at, static_cast<std::int64_t>(buffer_.size())));
+      const ssize_t n = ::pread(fd, buffer_.data(), want, at);
       if (n < 0 && errno == EINTR) {
         continue;
       }
@@ -134,7 +133,7 @@ Status TreeWriter::copyContent(int fd, std::int64_t size, const std::string& pat
         return n == 0 ? unavailable("read " + quoted("/" + path) + ": the file shrank")
                       : systemError("read", "/" + path, errno);
       }
-      CHECK_OK(tar_.data(std::string_view(buffer.data(), static_cast<std::size_t>(n))));
+      CHECK_OK(tar_.data(std::string_view(buffer_.data(), static_cast<std::size_t>(n))));
       at += n;
     }
   }
@@ -235,8 +234,12 @@ class LayerWriter {
 }  // namespace
 
 Status writeLayer(Tree& tree, std::vector<LayerItem> items, ByteSink& sink, TimeLimit limit) {
-  std::sort(items.begin(), items.end(),
-            [](const LayerItem& a, const LayerItem& b) { return walksBefore(a.path, b.path); });
+  const auto before = [](const LayerItem& a, const LayerItem& b) {
+    return walksBefore(a.path, b.path);
+  };
+  if (!std::is_sorted(items.begin(), items.end(), before)) {
+    std::sort(items.begin(), items.end(), before);
+  }
   LayerWriter writer(tree, sink, limit);
   for (const LayerItem& item : items) {
     if (!item.path.empty()) {

@@ -43,8 +43,8 @@ class TreeWriter {
 
  private:
   TarEntry makeEntry(const FileStat& st, const std::string& name) const;
-  Status writeContent(const std::string& path, TarEntry& entry, const FileStat& st);
-  Status copyContent(int fd, std::int64_t size, const std::string& path);
+  Status writeContent(const std::string& path, TarEntry& entry);
+  Status copyContent(int fd, const FileStat& st, const std::string& path);
   bool isEmptyStub(const std::string& path);
 
   Tree& tree_;
@@ -53,6 +53,7 @@ class TreeWriter {
       links_;  ///< (mount, inode) -> first name
   std::set<std::string> stubs_;
   TimeLimit limit_;
+  std::string buffer_;
 };
 
 /// One line of a layer.
