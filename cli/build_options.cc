@@ -199,7 +199,18 @@ Result<local::ProgressStyle> parseProgress(const std::string& text) {
 
 Status checkOutputs(local::BuildOptions& options, bool push) {
   if (push) {
-    options.outputs.push_back({local::Output::Type::kRegistry, "", true});
+    options.outputs.push_back({local::Output::Type::kRegistry, "", true, std::nullopt});
+  }
+  std::optional<compress::Format> format;
+  for (const local::Output& output : options.outputs) {
+    if (format && output.layerFormat && format != output.layerFormat) {
+      return invalid("--output: one compression for all outputs");
+    }
+    format = output.layerFormat ? output.layerFormat : format;
+  }
+  options.layerFormat = format.value_or(compress::Format::kGzip);
+  if (options.dockerFormat && options.layerFormat == compress::Format::kZstd) {
+    return invalid("--output: compression=zstd does not go with --docker-format, which has no name for it");
   }
   for (const local::Output& output : options.outputs) {
     if (output.type == local::Output::Type::kRegistry && options.tags.empty()) {
@@ -247,6 +258,20 @@ const std::vector<Option>& buildOptionTable() {
   return kOptions;
 }
 
+namespace {
+Status parseCompression(const std::string& text, local::Output& output) {
+  const bool isTree = output.type == local::Output::Type::kTar || output.type == local::Output::Type::kLocal;
+  if (text.empty()) {
+    return ok();
+  }
+  if ((text != "gzip" && text != "zstd") || isTree) {
+    return invalid("--output: compression=" + text + (isTree ? ": no layers are written" : ": gzip or zstd are known"));
+  }
+  output.layerFormat = text == "zstd" ? compress::Format::kZstd : compress::Format::kGzip;
+  return ok();
+}
+}  // namespace
+
 Result<local::Output> parseOutput(const std::string& text) {
   local::Output output;
   if (text.find('=') == std::string::npos) {
@@ -269,6 +294,7 @@ Result<local::Output> parseOutput(const std::string& text) {
   output.destination = take(fields, "dest");
   const std::string tar = take(fields, "tar");
   output.tar = tar != "false" && tar != "0";
+  CHECK_OK(parseCompression(take(fields, "compression"), output));
   CHECK_OK(refuseRest(fields, "--output type=" + type));
   if (output.type != local::Output::Type::kRegistry && output.destination.empty()) {
     return invalid("--output type=" + type + " needs dest=PATH");

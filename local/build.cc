@@ -229,7 +229,8 @@ class Build {
     FetchedSources fetched(plan_, store_, transport_, stop_);
     StageCrew crew(plan_, options_.jobs);
     const auto sourceOf = [this](const plan::Base& base) -> ImageSource& { return sourceFor(sources_, base.reference); };
-    ImageCollector collector(plan_, store_, *client_, clock_, repositories(), needsFiles(), options_.dockerFormat, sourceOf);
+    ImageCollector collector(plan_, store_, *client_, clock_,
+                             {repositories(), needsFiles(), options_.dockerFormat, options_.layerFormat}, sourceOf);
     const BuildScope scope{options_,
                            plan_,
                            store_,
@@ -360,7 +361,7 @@ class Build {
 
   Status saveNotes(const Image& image, const std::vector<std::string>& names) const {
     if (!options_.imageIdFile.empty()) {
-      CHECK_OK(saveFileAtomically(options_.imageIdFile, image.configDescriptor.digest.str()));
+      CHECK_OK(saveScratchFile(options_.imageIdFile, image.configDescriptor.digest.str()));
     }
     if (options_.metadataFile.empty()) {
       return ok();
@@ -374,7 +375,7 @@ class Build {
                     {"containerimage.descriptor",
                      {{"mediaType", image.mediaType}, {"digest", image.digest.str()}, {"size", image.manifest.size()}}},
                     {"image.name", joined}};
-    return saveFileAtomically(options_.metadataFile, json.dump(2) + "\n");
+    return saveScratchFile(options_.metadataFile, json.dump(2) + "\n");
   }
 
   const BuildOptions& options_;

@@ -15,6 +15,7 @@ namespace stagewright::local {
 namespace {
 
 constexpr std::size_t kFileLimit = 1024u * 1024 * 1024;
+constexpr std::size_t kTextPiece = 16 * 1024;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::string_view kMagic = "stagewright-files-1\n";
 
@@ -61,9 +62,20 @@ void putText(std::string& out, std::string_view text) {
   out += text;
 }
 
-void addPart(Sha256& hash, std::string_view part) {
-  hash.update(std::to_string(part.size()) + ":");
-  hash.update(part);
+void addPart(std::string& text, std::string_view part) {
+  text += std::to_string(part.size());
+  text += ':';
+  text += part;
+}
+
+std::string digestOfAll(Sha256& content, const layer::Xattrs& attributes) {
+  std::string parts;
+  for (const auto& [key, value] : attributes) {
+    addPart(parts, key);
+    addPart(parts, value);
+  }
+  content.update(parts);
+  return content.hex();
 }
 
 Result<std::string> hashFile(stage::SourceTree& tree, const std::string& path) {
@@ -81,17 +93,16 @@ Result<std::string> hashFile(stage::SourceTree& tree, const std::string& path) {
     at += n;
   }
   TRY(const layer::Xattrs attributes, tree.xattrs(path));
-  for (const auto& [key, value] : attributes) {
-    addPart(hash, key);
-    addPart(hash, value);
-  }
-  return hash.hex();
+  return digestOfAll(hash, attributes);
 }
 
 class DigestWalk {
  public:
   DigestWalk(Sha256& hash, stage::SourceTree& tree, FileDigests& digests, const layer::PatternList* excludes)
       : hash_(hash), tree_(tree), digests_(digests), excludes_(excludes) {}
+  ~Walk() { hash_.update(text_); }
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
 
   Status add(const std::string& path, const std::string& inner, const layer::PatternList::Memory& above) {
     layer::PatternList::Memory memory;
@@ -101,9 +112,12 @@ class DigestWalk {
     }
     TRY(const layer::FileStat st, tree_.stat(path));
     if (!excluded) {
-      addPart(hash_, inner);
-      addPart(hash_, std::to_string(st.mode) + " " + std::to_string(st.uid) + ":" + std::to_string(st.gid));
+      addPart(text_, inner);
+      addPart(text_, std::to_string(st.mode) + " " + std::to_string(st.uid) + ":" + std::to_string(st.gid));
       CHECK_OK(addContent(path, st));
+      if (text_.size() > kTextPiece) {
+        hash_.update(std::exchange(text_, {}));
+      }
     }
     if (!st.isDirectory()) {
       return ok();
@@ -119,12 +133,12 @@ class DigestWalk {
   Status addContent(const std::string& path, const layer::FileStat& st) {
     if (st.isSymlink()) {
       TRY(const std::string target, tree_.readLink(path));
-      addPart(hash_, target);
+      addPart(text_, target);
     } else if (st.isFile()) {
       TRY(const std::string digest, digests_.digestOf(tree_, path, st));
-      addPart(hash_, digest);
+      addPart(text_, digest);
     } else if (!st.isDirectory()) {
-      addPart(hash_, std::to_string(st.major) + ":" + std::to_string(st.minor));
+      addPart(text_, std::to_string(st.major) + ":" + std::to_string(st.minor));
     }
     return ok();
   }
@@ -133,6 +147,7 @@ class DigestWalk {
   stage::SourceTree& tree_;
   FileDigests& digests_;
   const layer::PatternList* excludes_;
+  std::string text_;  ///< not in hash_ yet
 };
 
 }  // namespace
@@ -145,6 +160,7 @@ void FileDigests::load() {
     return;
   }
   auto memory = memory_.lock();
+  memory->files.reserve(text->size() / 128);
   for (Reader reader(std::string_view(*text).substr(kMagic.size())); !reader.atEnd();) {
     std::string path = reader.text();
     Known known;
@@ -160,7 +176,7 @@ void FileDigests::load() {
 }
 
 Result<std::string> FileDigests::digestOf(stage::SourceTree& tree, const std::string& path, const layer::FileStat& st) {
-  const Known now{st.size, st.inode, nanosOf(st.mtime), nanosOf(st.ctime), ""};
+  Known now = knownOf(st);
   {
     auto memory = memory_.lock();
     const auto it = memory->files.find(path);
@@ -169,16 +185,26 @@ Result<std::string> FileDigests::digestOf(stage::SourceTree& tree, const std::st
       return it->second.digest;
     }
   }
-  TRY(std::string digest, hashFile(tree, path));
-  // A file changed this very moment may change again without its times telling.
-  if (nowNanos() - now.ctime > kSecond / 10) {
-    auto memory = memory_.lock();
-    Known& known = memory->files[path];
-    known = now;
-    known.digest = digest;
-    memory->changed = true;
-  }
-  return digest;
+  TRY(now.digest, hashFile(tree, path));
+  remember(path, now);
+  return std::move(now.digest);
+}
+
+void FileDigests::learn(const std::string& path, const layer::FileStat& stat, const layer::Xattrs& xattrs, Sha256 hash) {
+  Known known = knownOf(stat);
+  known.digest = digestOfAll(hash, xattrs);
+  remember(path, std::move(known));
+}
+
+FileDigests::Known FileDigests::knownOf(const layer::FileStat& st) {
+  return {st.size, st.inode, nanosOf(st.mtime), nanosOf(st.ctime), "", false};
+}
+
+void FileDigests::remember(const std::string& path, Known known) {
+  known.isYoung = nowNanos() - known.ctime < kSecond / 10;
+  auto memory = memory_.lock();
+  memory->changed = memory->changed || !known.isYoung;
+  memory->files.insert_or_assign(path, std::move(known));
 }
 
 Status FileDigests::save() {
@@ -188,6 +214,9 @@ Status FileDigests::save() {
   }
   std::string out(kMagic);
   for (const auto& [path, known] : memory->files) {
+    if (known.isYoung) {
+      continue;
+    }
     putText(out, path);
     put(out, known.size);
     put(out, known.inode);
@@ -218,7 +247,9 @@ Status addSource(Sha256& hash, stage::SourceTree& tree, const plan::CopyStep& co
   TRY(const stage::Expansion expansion, stage::expandWildcards(tree, layer::cleanPath(pattern)));
   for (const std::string& match : expansion.paths) {
     TRY(const std::string resolved, tree.resolve(match));
-    addPart(hash, match);
+    std::string name;
+    addPart(name, match);
+    hash.update(name);
     const auto st = tree.stat(resolved);
     if (st) {
       CHECK_OK(DigestWalk(hash, tree, digests, excludes ? &*excludes : nullptr).add(resolved, "", {}));

@@ -1,7 +1,5 @@
 #include "local/file_trees.h"
 
-#include <fcntl.h>
-
 #include <map>
 #include <utility>
 
@@ -12,58 +10,6 @@ namespace stagewright::local {
 namespace {
 
 using layer::FileStat;
-
-class StageTree final : public stage::SourceTree {
- public:
-  explicit StageTree(layer::Root root) : root_(std::move(root)) {}
-
-  Result<FileStat> stat(const std::string& path) override {
-    if (path.empty()) {
-      return layer::statAt(root_.fd(), "");
-    }
-    TRY(const int parent, parentFd(path));
-    return layer::statAt(parent, std::string(layer::baseOf(path)));
-  }
-  Result<std::string> readLink(const std::string& path) override {
-    TRY(const int parent, parentFd(path));
-    return layer::readLinkAt(parent, std::string(layer::baseOf(path)));
-  }
-  Result<std::vector<std::string>> list(const std::string& path) override {
-    TRY(const Fd fd, root_.openDirectory(path));
-    return layer::listDirectory(fd.get(), path);
-  }
-  Result<stage::Content> open(const std::string& path) override {
-    stage::Content content;
-    TRY(content.owner, root_.open(path, O_RDONLY | O_NONBLOCK));
-    content.fd = content.owner.get();
-    TRY(const FileStat st, layer::statAt(content.fd, ""));
-    content.size = st.size;
-    return content;
-  }
-  Result<layer::Xattrs> xattrs(const std::string& path) override {
-    if (path.empty()) {
-      return layer::loadXattrs(root_.fd(), path);
-    }
-    TRY(const int parent, parentFd(path));
-    return layer::loadXattrsAt(parent, std::string(layer::baseOf(path)));
-  }
-  Result<std::string> resolve(const std::string& path) override { return root_.resolve(path); }
-
- private:
-  /// Walks are depth-first, so the directory used last is nearly always the right one.
-  Result<int> parentFd(const std::string& path) {
-    const std::string directory(layer::parentOf(path));
-    if (!cached_ || cachedPath_ != directory) {
-      TRY(cached_, root_.open(directory, O_PATH | O_DIRECTORY));
-      cachedPath_ = directory;
-    }
-    return cached_.get();
-  }
-
-  layer::Root root_;
-  std::string cachedPath_;
-  Fd cached_;
-};
 
 class IgnoringTree final : public stage::SourceTree {
  public:
@@ -83,6 +29,7 @@ class IgnoringTree final : public stage::SourceTree {
   Result<stage::Content> open(const std::string& path) override { return files_->open(path); }
   Result<layer::Xattrs> xattrs(const std::string& path) override { return files_->xattrs(path); }
   Result<std::string> resolve(const std::string& path) override { return files_->resolve(path); }
+  Result<std::shared_ptr<const Fd>> directory(const std::string& path) override { return files_->directory(path); }
 
  private:
   const dockerfile::IgnoreMatcher::State& stateOf(const std::string& path) {
@@ -126,8 +73,7 @@ Result<std::unique_ptr<stage::SourceTree>> makeContextTree(const std::string& di
 }
 
 Result<std::unique_ptr<stage::SourceTree>> makeStageTree(const std::string& directory) {
-  TRY(layer::Root root, layer::Root::open(directory));
-  return std::unique_ptr<stage::SourceTree>(std::make_unique<StageTree>(std::move(root)));
+  return stage::makeDirectoryTree(directory, stage::SourceOwners::kKept);
 }
 
 }  // namespace stagewright::local

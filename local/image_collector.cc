@@ -9,13 +9,15 @@
 #include "builder-pod/publish/media_types.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
-#include "local/layer_blob.h"
+#include "lib/registry/host_config.h"
 
 namespace stagewright::local {
 
 namespace {
 
 constexpr int kThreads = 3;
+constexpr std::size_t kSmallLayer = 4 * 1024 * 1024;
+constexpr std::size_t kUploadPiece = 256 * 1024;
 
 std::string stepName(int stage, int step) { return "step " + std::to_string(stage) + "/" + std::to_string(step); }
 std::string baseName(const oci::Descriptor& layer) { return "base " + layer.digest.str(); }
@@ -46,18 +48,65 @@ class FileBody final : public http::BodySource {
   off_t at_ = 0;
 };
 
+/// The rest of a body whose first bytes were read already.
+class HeadedBody final : public http::BodySource {
+ public:
+  HeadedBody(std::string head, http::BodySource& rest) : head_(std::move(head)), rest_(rest) {}
+  Result<std::size_t> read(char* buffer, std::size_t size) override {
+    wasRead_ = true;
+    if (at_ == head_.size()) {
+      head_ = {};
+      at_ = 0;
+      return rest_.read(buffer, size);
+    }
+    const std::size_t n = std::min(size, head_.size() - at_);
+    std::copy_n(head_.data() + at_, n, buffer);
+    at_ += n;
+    return n;
+  }
+  Status rewind() override {
+    if (!std::exchange(wasRead_, false)) {
+      return ok();
+    }
+    head_ = {};
+    at_ = 0;
+    return rest_.rewind();
+  }
+
+ private:
+  std::string head_;
+  http::BodySource& rest_;
+  std::size_t at_ = 0;
+  bool wasRead_ = false;
+};
+
+/// Less than `limit` bytes are all there is; beyond the limit at most a piece is kept.
+Result<std::string> readUpTo(http::BodySource& source, std::size_t limit, std::stop_token stop) {
+  std::string out;
+  for (std::size_t filled = 0; filled < limit;) {
+    if (stop.stop_requested()) {
+      return cancelled("stopped");
+    }
+    out.resize(filled + kUploadPiece);
+    TRY(const std::size_t n, source.read(out.data() + filled, kUploadPiece));
+    filled += n;
+    out.resize(filled);
+    if (n == 0) {
+      break;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 ImageCollector::ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock,
-                               std::vector<oci::Repository> repositories, bool needsBase, bool dockerFormat,
-                               std::function<ImageSource&(const plan::Base&)> sourceOf)
+                               Wishes wishes, std::function<ImageSource&(const plan::Base&)> sourceOf)
     : plan_(plan),
       store_(store),
       client_(client),
       clock_(clock),
-      repositories_(std::move(repositories)),
-      needsBase_(needsBase),
-      dockerFormat_(dockerFormat),
+      wishes_(std::move(wishes)),
       sourceOf_(std::move(sourceOf)),
       chain_(plan::baseChain(plan, plan.target)),
       queue_(kThreads) {}
@@ -75,16 +124,11 @@ void ImageCollector::addBase() {
 void ImageCollector::addStep(StageBuild& stage, int index, int step) {
   if (isInChain(index)) {
     queue_.add(stepName(index, step), [this, &stage, index, step](std::stop_token stop) -> publish::UploadResult {
-      const Result<BlobRecord> blob = blobOf(stage, step, stop);
+      const Result<BlobRecord> blob = placeStep(stage, step, std::move(stop));
       if (!blob) {
         return refused(blob.error());
       }
       (*blobs_.lock())[stepName(index, step)] = *blob;
-      for (const oci::Repository& repository : repositories_) {
-        if (Status uploaded = uploadFile(repository, *blob, stop); !uploaded) {
-          return refused(uploaded.error());
-        }
-      }
       return publish::Placed{};
     });
   }
@@ -113,18 +157,21 @@ publish::UploadResult ImageCollector::placeBase(const oci::Descriptor& layer, st
     return refused(source.error());
   }
   const bool isLayout = source->repository.registry.ends_with(kLayoutHost);
-  if (needsBase_ || (isLayout && !repositories_.empty())) {
+  if (wishes_.files || (isLayout && !wishes_.repositories.empty())) {
     if (Status fetched = fetchBase(layer, stop); !fetched) {
       return refused(fetched.error());
     }
   }
   publish::UploadResult result = publish::Placed{layer, "exists"};
-  for (const oci::Repository& repository : repositories_) {
+  for (const oci::Repository& repository : wishes_.repositories) {
     if (isLayout) {
-      const Status uploaded = uploadFile(repository, {layer.digest, {}, layer.size}, stop);
+      const Result<bool> found = findBlob(repository, layer.digest, stop);
+      const Status uploaded = !found  ? Status(found.error())
+                              : *found ? ok()
+                                       : uploadFile(repository, {layer.digest, {}, layer.size}, stop);
       result = uploaded ? result : refused(uploaded.error());
     } else {
-      const publish::Route route{client_, client_, repository, clock_, dockerFormat_};
+      const publish::Route route{client_, client_, repository, clock_, wishes_.dockerFormat};
       result = publish::placeBaseLayer(route, source->repository, layer, stop);
     }
     if (std::holds_alternative<publish::Refusal>(result)) {
@@ -134,23 +181,97 @@ publish::UploadResult ImageCollector::placeBase(const oci::Descriptor& layer, st
   return result;
 }
 
-Result<BlobRecord> ImageCollector::blobOf(StageBuild& stage, int step, std::stop_token stop) {
+Result<BlobRecord> ImageCollector::placeStep(StageBuild& stage, int step, std::stop_token stop) {
   StepRecord record = stage.records()[static_cast<std::size_t>(step)];
-  if (record.blob && ::access(store_.blobPath(record.blob->digest).c_str(), R_OK) == 0) {
-    return *record.blob;
+  std::optional<BlobRecord> known = record.blob && record.blob->format == wishes_.format ? record.blob : std::nullopt;
+  const auto isFile = [&] { return known && ::access(store_.blobPath(known->digest).c_str(), R_OK) == 0; };
+  std::unique_ptr<LayerStream> stream;
+  const auto open = [&]() -> Status {
+    if (!stream) {
+      TRY(const LayerDirectories lowers, stage.layersBefore(step, stop));
+      TRY(stream, LayerStream::open(store_, store_.layerFiles(record.layer), lowers, wishes_.format));
+    }
+    return ok();
+  };
+  if (wishes_.files ? !isFile() : wishes_.repositories.empty() && !known) {
+    CHECK_OK(open());
+    TRY(known, makeBlob(*stream, stop));
   }
-  TRY(const LayerDirectories lowers, stage.layersBefore(step, stop));
-  TRY(BlobRecord blob, makeLayerBlob(store_, store_.layerFiles(record.layer), lowers, stop));
-  record.blob = blob;
-  CHECK_OK(store_.saveStep(stage.keys()[static_cast<std::size_t>(step)], record));
-  return blob;
+  for (const oci::Repository& repository : wishes_.repositories) {
+    TRY(const bool found, known ? findBlob(repository, known->digest, stop) : Result<bool>(false));
+    if (!found && isFile()) {
+      CHECK_OK(uploadFile(repository, *known, stop));
+    } else if (!found) {
+      CHECK_OK(open());
+      TRY(known, uploadStream(repository, *stream, stop));
+    }
+    CHECK_OK(store_.notePlace(known->digest, repository));
+  }
+  if (known != record.blob) {
+    record.blob = known;
+    CHECK_OK(store_.saveStep(stage.keys()[static_cast<std::size_t>(step)], record));
+  }
+  return *known;
+}
+
+Result<BlobRecord> ImageCollector::makeBlob(LayerStream& stream, std::stop_token stop) {
+  if (wishes_.files) {
+    return saveLayerBlob(store_, stream, std::move(stop));
+  }
+  CHECK_OK(stream.rewind());
+  std::string buffer(kUploadPiece, '\0');
+  for (;;) {  // only its digests are wanted
+    TRY(const std::size_t n, stream.read(buffer.data(), buffer.size()));
+    if (n == 0) {
+      return stream.record();
+    }
+    if (stop.stop_requested()) {
+      return cancelled("stopped");
+    }
+  }
+}
+
+Result<bool> ImageCollector::findBlob(const oci::Repository& repository, const oci::Digest& digest, std::stop_token stop) {
+  TRY(const bool exists, client_.hasBlob(repository, digest, stop));
+  if (exists) {
+    return true;
+  }
+  for (const oci::Repository& place : store_.placesOf(digest)) {
+    if (registry::canonicalHost(place.registry) == registry::canonicalHost(repository.registry) && place != repository) {
+      return client_.mountBlob(repository, digest, place, stop);
+    }
+  }
+  return false;
+}
+
+/// A small layer is complete before it is sent, so that an equal one is found by its digest.
+Result<BlobRecord> ImageCollector::uploadStream(const oci::Repository& repository, LayerStream& stream,
+                                                std::stop_token stop) {
+  CHECK_OK(stream.rewind());
+  TRY(std::string head, readUpTo(stream, kSmallLayer, stop));
+  const bool isWhole = head.size() < kSmallLayer;
+  if (!isWhole) {
+    HeadedBody body(std::move(head), stream);
+    CHECK_OK(client_.pushBlobStream(
+                        repository, body,
+                        [&]() -> Result<registry::BlobDigest> {
+                          const BlobRecord record = stream.record();
+                          return registry::BlobDigest{record.digest, record.size};
+                        },
+                        stop)
+                 .map([](const registry::BlobDigest&) {}));
+    return stream.record();
+  }
+  const BlobRecord record = stream.record();
+  TRY(const bool found, findBlob(repository, record.digest, stop));
+  if (!found) {
+    http::StringSource body(std::move(head));
+    CHECK_OK(client_.pushBlob(repository, {record.digest, record.size}, body, stop));
+  }
+  return record;
 }
 
 Status ImageCollector::uploadFile(const oci::Repository& repository, const BlobRecord& blob, std::stop_token stop) {
-  TRY(const bool exists, client_.hasBlob(repository, blob.digest, stop));
-  if (exists) {
-    return ok();
-  }
   const std::string path = store_.blobPath(blob.digest);
   Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) {
@@ -172,8 +293,8 @@ Result<ImageCollector::Layers> ImageCollector::collect(const std::vector<StageBu
   Layers out;
   const plan::Base& base = plan_.stages[static_cast<std::size_t>(chain_.front())].base;
   for (std::size_t i = 0; i < base.layers.size(); ++i) {
-    ImageLayer layer{base.layers[i], base.diffIds[i], needsBase_ ? store_.blobPath(base.layers[i].digest) : ""};
-    layer.descriptor.mediaType = publish::layerMediaType(layer.descriptor.mediaType, dockerFormat_);
+    ImageLayer layer{base.layers[i], base.diffIds[i], wishes_.files ? store_.blobPath(base.layers[i].digest) : ""};
+    layer.descriptor.mediaType = publish::layerMediaType(layer.descriptor.mediaType, wishes_.dockerFormat);
     out.layers.push_back(std::move(layer));
   }
   auto blobs = blobs_.lock();
@@ -181,11 +302,12 @@ Result<ImageCollector::Layers> ImageCollector::collect(const std::vector<StageBu
     for (std::size_t step = 0; step < chain[i]->records().size(); ++step) {
       const BlobRecord& blob = blobs->at(stepName(chain_[i], static_cast<int>(step)));
       ImageLayer layer;
-      layer.descriptor.mediaType = publish::layerMediaType(oci::kMediaLayerGzip, dockerFormat_);
+      layer.descriptor.mediaType = publish::layerMediaType(
+          blob.format == compress::Format::kZstd ? oci::kMediaLayerZstd : oci::kMediaLayerGzip, wishes_.dockerFormat);
       layer.descriptor.digest = blob.digest;
       layer.descriptor.size = blob.size;
       layer.diffId = blob.diffId;
-      layer.file = store_.blobPath(blob.digest);
+      layer.file = wishes_.files ? store_.blobPath(blob.digest) : "";
       out.layers.push_back(std::move(layer));
       out.times.push_back(chain[i]->records()[step].created);
     }
@@ -194,8 +316,8 @@ Result<ImageCollector::Layers> ImageCollector::collect(const std::vector<StageBu
 }
 
 Status ImageCollector::push(const Image& image, const std::vector<oci::Reference>& tags, std::stop_token stop) {
-  for (const oci::Repository& repository : repositories_) {
-    const publish::Route route{client_, client_, repository, clock_, dockerFormat_};
+  for (const oci::Repository& repository : wishes_.repositories) {
+    const publish::Route route{client_, client_, repository, clock_, wishes_.dockerFormat};
     const publish::UploadResult placed =
         publish::placeBytes(route, image.config, image.configDescriptor.mediaType, stop);
     if (const auto* refusal = std::get_if<publish::Refusal>(&placed)) {

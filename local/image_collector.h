@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/registry/client.h"
 #include "local/image.h"
+#include "local/layer_stream.h"
 #include "local/stage_build.h"
 #include "local/store.h"
 
@@ -19,9 +20,14 @@ namespace stagewright::local {
 
 class ImageCollector {
  public:
-  /// `repositories`: where to push to; empty: nowhere. `needsBase`: base layers are wanted as files. Borrows everything.
-  ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock,
-                 std::vector<oci::Repository> repositories, bool needsBase, bool dockerFormat,
+  struct Wishes {
+    std::vector<oci::Repository> repositories;  ///< where to push to; empty: nowhere
+    bool files = false;                         ///< layers, those of the base too, are wanted as files
+    bool dockerFormat = false;
+    compress::Format format = compress::Format::kGzip;  ///< of new layers
+  };
+  /// Borrows everything.
+  ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock, Wishes wishes,
                  std::function<ImageSource&(const plan::Base&)> sourceOf);
 
   /// Begins with the base's layers.
@@ -42,8 +48,12 @@ class ImageCollector {
  private:
   bool isInChain(int stage) const;
   publish::UploadResult placeBase(const oci::Descriptor& layer, std::stop_token stop);
-  publish::UploadResult placeStep(StageBuild& stage, int step, std::stop_token stop);
-  Result<BlobRecord> blobOf(StageBuild& stage, int step, std::stop_token stop);
+  /// In every repository and, if it is wanted, as a file.
+  Result<BlobRecord> placeStep(StageBuild& stage, int step, std::stop_token stop);
+  Result<BlobRecord> makeBlob(LayerStream& stream, std::stop_token stop);
+  /// Whether the blob is in `repository` already, or could be mounted from where it was pushed before.
+  Result<bool> findBlob(const oci::Repository& repository, const oci::Digest& digest, std::stop_token stop);
+  Result<BlobRecord> uploadStream(const oci::Repository& repository, LayerStream& stream, std::stop_token stop);
   Status uploadFile(const oci::Repository& repository, const BlobRecord& blob, std::stop_token stop);
   Status fetchBase(const oci::Descriptor& layer, std::stop_token stop);
 
@@ -51,9 +61,7 @@ class ImageCollector {
   Store& store_;
   registry::Client& client_;
   Clock& clock_;
-  std::vector<oci::Repository> repositories_;
-  bool needsBase_;
-  bool dockerFormat_;
+  Wishes wishes_;
   std::function<ImageSource&(const plan::Base&)> sourceOf_;
   std::vector<int> chain_;
   Guarded<std::map<std::string, BlobRecord>> blobs_;  ///< by name of the task

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/compress/compressor.h"
 #include "lib/oci/manifest.h"
 #include "lib/plan/request.h"
 #include "lib/registry/credentials.h"
@@ -25,6 +26,7 @@ struct Output {
   Type type = Type::kRegistry;
   std::string destination;  ///< a path; `-` is standard output (archives only)
   bool tar = true;          ///< kOci: an archive, not a directory
+  std::optional<compress::Format> layerFormat;
 };
 
 /// --secret: exactly one of the two is set.
@@ -59,6 +61,7 @@ struct BuildOptions {
   ProgressStyle progress = ProgressStyle::kAuto;
   std::string cacheDirectory;            ///< of the local store
   bool dockerFormat = false;             ///< media types of Docker instead of OCI's
+  compress::Format layerFormat = compress::Format::kGzip;  ///< of new layers, for all outputs
 };
 
 }  // namespace stagewright::local

@@ -35,30 +35,54 @@ Status StageBuild::run(std::stop_token stop) {
   return ok();
 }
 
+void StageBuild::blame(const plan::Step& step, int vertex, const Error& error) {
+  if (error.code == Code::kInvalid || error.code == Code::kNotFound || error.code == Code::kConflict ||
+      error.code == Code::kDenied) {
+    failure_ = StepFailure{vertex, step.text, step.line, error.message};
+  }
+}
+
+Status StageBuild::addKey(const plan::Step& step) {
+  TRY(key_, keyOf(step));
+  keys_.push_back(key_);
+  return ok();
+}
+
 Status StageBuild::runStep(int index, std::stop_token stop) {
   const plan::Step& step = stage_.steps[static_cast<std::size_t>(index)];
-  const auto blame = [&](int vertex, const Error& error) {
-    if (error.code == Code::kInvalid || error.code == Code::kNotFound || error.code == Code::kConflict ||
-        error.code == Code::kDenied) {
-      failure_ = StepFailure{vertex, step.text, step.line, error.message};
+  // Where nothing can be found, what a copy reads need not be read for its key before.
+  const std::string stem = sha256Hex(key_ + "\n" + step.cacheKey);
+  const bool isCopy = std::holds_alternative<plan::CopyStep>(step.action);
+  learns_ = isCopy && (scope_.options.noCache || !scope_.store.mayKnow(stem));
+  if (!learns_) {
+    if (Status added = addKey(step); !added) {
+      blame(step, 0, added.error());
+      return added;
     }
-  };
-  auto key = keyOf(step);
-  if (!key) {
-    blame(0, key.error());
-    return key.error();
+    if (takeFromCache(key_, nameOf(index))) {
+      return ok();
+    }
   }
-  key_ = *key;
-  keys_.push_back(*key);
-  if (takeFromCache(*key, nameOf(index))) {
-    return ok();
-  }
+  CHECK_OK(runStepAnew(index, !learns_, stop));
+  return isCopy ? scope_.store.noteStem(stem) : ok();
+}
+
+Status StageBuild::runStepAnew(int index, bool isKeyKnown, std::stop_token stop) {
+  const plan::Step& step = stage_.steps[static_cast<std::size_t>(index)];
   // Fetching and waiting is not the step's time.
   TRY(const LayerDirectories below, layersBefore(index, stop));
   const int vertex = scope_.progress.begin(nameOf(index));
-  Status status = execute(step, *key, vertex, stop);
+  const Status status = [&]() -> Status {
+    TRY(StepRecord record, execute(step, vertex, stop));
+    if (!isKeyKnown) {
+      CHECK_OK(addKey(step));
+    }
+    CHECK_OK(scope_.store.saveStep(key_, record));
+    records_.push_back(std::move(record));
+    return ok();
+  }();
   if (!status && !stop.stop_requested()) {
-    blame(vertex, status.error());
+    blame(step, vertex, status.error());
   }
   using End = Progress::End;
   scope_.progress.end(vertex, status ? End::kDone : stop.stop_requested() ? End::kCancelled : End::kFailed);

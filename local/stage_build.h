@@ -75,11 +75,15 @@ class StageBuild {
  private:
   Result<LayerDirectories> base(std::stop_token stop);
   Status runStep(int index, std::stop_token stop);
+  Status runStepAnew(int index, bool isKeyKnown, std::stop_token stop);
+  /// Appends the step's key. Thread-safe against readers of earlier ones.
+  Status addKey(const plan::Step& step);
+  void blame(const plan::Step& step, int vertex, const Error& error);
   Result<std::string> keyOf(const plan::Step& step);
   Status addSources(Sha256& hash, const plan::CopyStep& copy);
   Status addMounts(Sha256& hash, const plan::RunStep& run);
   bool takeFromCache(const std::string& key, const std::string& name);
-  Status execute(const plan::Step& step, const std::string& key, int vertex, std::stop_token stop);
+  Result<StepRecord> execute(const plan::Step& step, int vertex, std::stop_token stop);
   Status executeRun(WorkTree& tree, const plan::RunStep& run, int vertex, std::stop_token stop);
   Status executeCopy(WorkTree& tree, const plan::CopyStep& copy, std::stop_token stop);
   Status copySource(layer::Tree& tree, const plan::CopyStep& copy, const plan::CopySource& source, std::stop_token stop);
@@ -93,6 +97,7 @@ class StageBuild {
   std::vector<std::string> keys_;
   std::vector<StepRecord> records_;
   std::optional<StepFailure> failure_;
+  bool learns_ = false;  ///< the contexts' digests come from the copy itself
   std::mutex mutex_;  ///< guards what is below
   std::optional<LayerDirectories> base_;
   std::optional<View> view_;

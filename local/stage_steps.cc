@@ -72,7 +72,7 @@ class MountStubs {
 
 }  // namespace
 
-Status StageBuild::execute(const plan::Step& step, const std::string& key, int vertex, std::stop_token stop) {
+Result<StepRecord> StageBuild::execute(const plan::Step& step, int vertex, std::stop_token stop) {
   TRY(const LayerDirectories below, layersBefore(static_cast<int>(records_.size()), stop));
   TRY(WorkTree tree, WorkTree::open(scope_.store, below));
   if (const auto* run = std::get_if<plan::RunStep>(&step.action)) {
@@ -85,9 +85,7 @@ Status StageBuild::execute(const plan::Step& step, const std::string& key, int v
   StepRecord record;
   record.created = formatTime(scope_.clock.now());
   TRY(record.layer, scope_.store.keepLayer(tree.finish()));
-  CHECK_OK(scope_.store.saveStep(key, record));
-  records_.push_back(std::move(record));
-  return ok();
+  return record;
 }
 
 Status StageBuild::executeRun(WorkTree& tree, const plan::RunStep& run, int vertex, std::stop_token stop) {
@@ -162,24 +160,28 @@ Status StageBuild::executeCopy(WorkTree& tree, const plan::CopyStep& copy, std::
 Status StageBuild::copySource(layer::Tree& tree, const plan::CopyStep& copy, const plan::CopySource& source,
                               std::stop_token stop) {
   TRY(stage::CopyOptions options, stage::makeCopyOptions(copy, source, tree));
-  stage::SourceCopier copier(tree, copy, source, std::move(options));
+  const auto copyAll = [&](stage::SourceTree& from) {
+    return stage::SourceCopier(tree, copy, source, std::move(options)).copyAll(from);
+  };
   switch (source.from) {
     case plan::CopySource::From::kContext:
     case plan::CopySource::From::kNamedContext: {
-      TRY(const auto from, scope_.contexts.at(source.context)->tree());
-      return copier.copyAll(*from);
+      Context& context = *scope_.contexts.at(source.context);
+      TRY(const auto from, context.tree());
+      options.witness = learns_ ? &context.digests() : nullptr;
+      return copyAll(*from);
     }
     case plan::CopySource::From::kStage: {
       TRY(StageBuild* const other, scope_.await(source.stage));
       TRY(const std::string view, other->view(stop));
       TRY(const auto from, makeStageTree(view));
-      return copier.copyAll(*from);
+      return copyAll(*from);
     }
     case plan::CopySource::From::kFetched: return copyFetched(tree, copy, source);
     case plan::CopySource::From::kInline: break;
   }
   TRY(const auto inlineTree, stage::makeInlineTree(source.path, source.content));
-  return copier.copyMatches(*inlineTree, {source.path});
+  return stage::SourceCopier(tree, copy, source, std::move(options)).copyMatches(*inlineTree, {source.path});
 }
 
 Status StageBuild::copyFetched(layer::Tree& tree, const plan::CopyStep& copy, const plan::CopySource& source) {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -14,19 +15,22 @@
 #include "lib/base/hash.h"
 #include "lib/base/json.h"
 #include "lib/layer/root.h"
+#include "local/scratch_file.h"
 
 namespace stagewright::local {
 
 namespace {
 
 constexpr std::size_t kRecordLimit = 64 * 1024;
+constexpr std::size_t kPlaces = 4;
 
 Json toJson(const StepRecord& record, const std::string& boot) {
   Json json{{"created", record.created}, {"layer", record.layer}, {"boot", boot}};
   if (record.blob) {
     json["blob"] = {{"digest", record.blob->digest.str()},
                     {"diffId", record.blob->diffId.str()},
-                    {"size", record.blob->size}};
+                    {"size", record.blob->size},
+                    {"format", record.blob->format == compress::Format::kZstd ? "zstd" : "gzip"}};
   }
   return json;
 }
@@ -49,6 +53,8 @@ Result<StepRecord> parseRecord(const std::string& text, const std::string& boot)
     TRY(const std::string diffId, blob->string("diffId"));
     TRY(out.diffId, oci::Digest::parse(diffId));
     TRY(out.size, blob->integer("size"));
+    TRY(const std::optional<std::string> format, blob->optionalString("format"));
+    out.format = format == "zstd" ? compress::Format::kZstd : compress::Format::kGzip;
     record.blob = std::move(out);
   }
   return record;
@@ -77,7 +83,7 @@ Result<Store> Store::open(const std::string& root) {
 }
 
 Status Store::prepare() {
-  for (const char* name : {"/bases", "/layers", "/steps", "/blobs", "/images", "/caches", "/files", "/tmp", "/empty"}) {
+  for (const char* name : {"/bases", "/layers", "/steps", "/stems", "/blobs", "/places", "/images", "/caches", "/files", "/tmp", "/empty"}) {
     CHECK_OK(makeDirectories(root_ + name, 0700));
   }
   removeLeftovers();
@@ -134,6 +140,37 @@ std::optional<StepRecord> Store::findStep(const std::string& key) const {
   }
   auto record = parseRecord(*text, boot_);
   return record ? std::optional(std::move(*record)) : std::nullopt;
+}
+
+bool Store::mayKnow(const std::string& stem) const { return ::access(stemPath(stem).c_str(), F_OK) == 0; }
+
+Status Store::noteStem(const std::string& stem) const { return writeFile(stemPath(stem), ""); }
+
+std::vector<oci::Repository> Store::placesOf(const oci::Digest& digest) const {
+  std::vector<oci::Repository> out;
+  const std::string text = loadFile(placesPath(digest), kRecordLimit).value_or("");
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    if (auto repository = oci::parseRepository(text.substr(begin, end - begin))) {
+      out.insert(out.begin(), std::move(*repository));
+    }
+    begin = end + 1;
+  }
+  return out;
+}
+
+Status Store::notePlace(const oci::Digest& digest, const oci::Repository& repository) const {
+  std::vector<oci::Repository> places = placesOf(digest);
+  if (std::find(places.begin(), places.end(), repository) != places.end()) {
+    return ok();
+  }
+  places.resize(std::min(places.size(), kPlaces - 1));
+  places.insert(places.begin(), repository);
+  std::string text;
+  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+    text += place->str() + "\n";
+  }
+  return saveScratchFile(placesPath(digest), text);
 }
 
 Result<std::string> Store::keepLayer(const std::string& made) const {

@@ -3,9 +3,11 @@
 //   <root>/bases/<chain id>/           one base layer as an overlay's lower directory
 //   <root>/layers/<id>/fs              one step's upper directory; never changed, never moved
 //   <root>/steps/<key>.json            which layer a step made last, and what is known of it
-//   <root>/blobs/<sha256>              compressed layers
+//   <root>/blobs/<sha256>              compressed layers that were wanted as files
+//   <root>/places/<sha256>             repositories into which a layer was pushed from here
 //   <root>/images/<sha256>.json        what a registry said about an image: manifest and config
 //   <root>/caches/<sha256>/            RUN --mount=type=cache
+//   <root>/stems/<stem>                a step of this kind has been done: it is worth looking at what it copies
 //   <root>/files/<sha256>              digests of a context's files
 //   <root>/tmp/<pid>-<random>/         of a running build
 //
@@ -19,11 +21,14 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "lib/base/error.h"
 #include "lib/base/fd.h"
+#include "lib/compress/compressor.h"
 #include "lib/oci/digest.h"
 #include "lib/oci/manifest.h"
+#include "lib/oci/reference.h"
 
 namespace stagewright::local {
 
@@ -32,6 +37,7 @@ struct BlobRecord {
   oci::Digest digest;
   oci::Digest diffId;
   std::int64_t size = 0;
+  compress::Format format = compress::Format::kGzip;
 
   bool operator==(const BlobRecord&) const = default;
 };
@@ -67,6 +73,12 @@ class Store {
 
   bool hasBase(const std::string& chainId) const;
   std::optional<StepRecord> findStep(const std::string& key) const;
+  /// Whether a step that begins so (whatever it copies) may have been saved. False is certain.
+  bool mayKnow(const std::string& stem) const;
+  Status noteStem(const std::string& stem) const;
+  /// Repositories that have had a blob, the latest first; what is remembered is a hint, no more.
+  std::vector<oci::Repository> placesOf(const oci::Digest& digest) const;
+  Status notePlace(const oci::Digest& digest, const oci::Repository& repository) const;
   /// Moves the finished directory `made` (with `fs` in it) among the layers; the id it has there.
   Result<std::string> keepLayer(const std::string& made) const;
   Status saveStep(const std::string& key, const StepRecord& record) const;
@@ -96,6 +108,8 @@ class Store {
   Status prepare();
   void removeLeftovers() const;
   std::string stepPath(const std::string& key) const { return root_ + "/steps/" + key + ".json"; }
+  std::string placesPath(const oci::Digest& digest) const { return root_ + "/places/" + std::string(digest.hex()); }
+  std::string stemPath(const std::string& stem) const { return root_ + "/stems/" + stem; }
 
   std::string root_;
   std::string scratch_;

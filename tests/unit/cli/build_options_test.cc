@@ -48,6 +48,12 @@ TEST(ParseOutput, KnowsTheFormsOfBuildx) {
   EXPECT_EQ(parseOutput("out")->type, local::Output::Type::kLocal);
   EXPECT_EQ(parseOutput("type=oci,dest=x.tar")->destination, "x.tar");
   EXPECT_FALSE(parseOutput("type=oci,dest=x,tar=false")->tar);
+  EXPECT_EQ(parseOutput("type=registry,compression=zstd")->layerFormat, compress::Format::kZstd);
+  EXPECT_EQ(parseOutput("type=registry")->layerFormat, std::nullopt);
+  EXPECT_EQ(parseOutput("type=registry,compression=lzma").error().message,
+            "--output: compression=lzma: gzip or zstd are known");
+  EXPECT_EQ(parseOutput("type=tar,dest=x,compression=gzip").error().message,
+            "--output: compression=gzip: no layers are written");
   EXPECT_EQ(parseOutput("type=oci").error().message, "--output type=oci needs dest=PATH");
   EXPECT_EQ(parseOutput("type=zip,dest=x").error().message, "--output: unknown type \"zip\"");
 }
