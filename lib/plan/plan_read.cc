@@ -343,7 +343,7 @@ Result<Stage> readPlanStage(const JsonReader& reader) {
   TRY(out.usesContext, reader.boolean("usesContext", false));
   TRY(out.skipped, reader.boolean("skipped", false));
   if (reader.has("cachedSteps")) {
-    TRY(out.cachedSteps, parseInt(reader, "cachedSteps", 0, static_cast<int>(kMaxSteps)));
+    TRY(out.cachedSteps, parseInt(reader, "cachedSteps", 0, static_cast<int>(kMaxPlanSteps)));
   }
   TRY(const JsonReader config, reader.object("config"));
   auto parsed = oci::parseImageConfig(dumpJson(config.value()));

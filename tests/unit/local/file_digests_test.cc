@@ -54,7 +54,7 @@ TEST_F(FileDigestsTest, LearnsFromACopyWhatReadingWouldHaveSaid) {
 TEST_F(FileDigestsTest, ForgetsWhatChanged) {
   FileDigests digests(dir_ / "none");
   const std::string before = keyOf(digests);
-  dir_.write("src/one", "two\n");
+  dir_.write("src/one", "three\n");
   EXPECT_NE(keyOf(digests), before);
   dir_.write("src/one", "one\n");
   EXPECT_EQ(keyOf(digests), before);

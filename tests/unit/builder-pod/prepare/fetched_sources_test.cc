@@ -1,5 +1,9 @@
 #include "builder-pod/prepare/fetched_sources.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "fixtures.h"
 #include "gmock/gmock.h"
 #include "lib/base/hash.h"

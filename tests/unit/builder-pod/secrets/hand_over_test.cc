@@ -1,5 +1,6 @@
 #include "builder-pod/secrets/hand_over.h"
 
+#include <nlohmann/json.hpp>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
