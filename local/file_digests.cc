@@ -100,9 +100,9 @@ class DigestWalk {
  public:
   DigestWalk(Sha256& hash, stage::SourceTree& tree, FileDigests& digests, const layer::PatternList* excludes)
       : hash_(hash), tree_(tree), digests_(digests), excludes_(excludes) {}
-  ~Walk() { hash_.update(text_); }
-  Walk(const Walk&) = delete;
-  Walk& operator=(const Walk&) = delete;
+  ~DigestWalk() { hash_.update(text_); }
+  DigestWalk(const DigestWalk&) = delete;
+  DigestWalk& operator=(const DigestWalk&) = delete;
 
   Status add(const std::string& path, const std::string& inner, const layer::PatternList::Memory& above) {
     layer::PatternList::Memory memory;
