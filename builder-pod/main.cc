@@ -6,6 +6,7 @@
 
 #include "builder-pod/prepare/prepare.h"
 #include "builder-pod/publish/publish.h"
+#include "builder-pod/secrets/hand_over.h"
 #include "builder-pod/tools/install_executor.h"
 #include "lib/base/log.h"
 #include "lib/plan/contract.h"
@@ -13,7 +14,7 @@
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: stagewright-builder prepare|publish|install-executor DIRECTORY|--version\n";
+    "usage: stagewright-builder prepare|publish|secrets|install-executor DIRECTORY|--version\n";
 
 int runCommand(std::string_view command, const char* argument) {
   if (command == "install-executor" && argument != nullptr) {
@@ -24,6 +25,9 @@ int runCommand(std::string_view command, const char* argument) {
   }
   if (argument == nullptr && command == "publish") {
     return stagewright::publish::runPublishMain();
+  }
+  if (argument == nullptr && command == "secrets") {
+    return stagewright::secrets::runHandOverMain();
   }
   if (argument == nullptr && command == "--version") {
     std::puts("stagewright-builder " STAGEWRIGHT_VERSION);

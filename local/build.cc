@@ -226,7 +226,7 @@ class Build {
   }
 
   BuildResult runStages() {
-    FetchedSources fetched(plan_, store_, transport_, stop_);
+    FetchedSources fetched(plan_, store_, transport_, clock_, stop_);
     StageCrew crew(plan_, options_.jobs);
     const auto sourceOf = [this](const plan::Base& base) -> ImageSource& { return sourceFor(sources_, base.reference); };
     ImageCollector collector(plan_, store_, *client_, clock_,

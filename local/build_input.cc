@@ -57,11 +57,8 @@ Result<std::string> cloneGit(const std::string& text, Store& store) {
   source.url = text.substr(0, hash);
   std::string fragment = hash == std::string::npos ? "" : text.substr(hash + 1);
   const std::size_t colon = fragment.find(':');
-  source.branch = fragment.substr(0, colon);
+  source.revision = fragment.substr(0, colon);
   const std::string directory = colon == std::string::npos ? "" : fragment.substr(colon + 1);
-  if (source.branch.size() == 40 && source.branch.find_first_not_of("0123456789abcdef") == std::string::npos) {
-    source.commit = std::exchange(source.branch, "");
-  }
   TRY(const std::string target, store.makeScratchDirectory("git"));
   prepare::GitOptions options;
   options.env = prepare::inheritedGitEnvironment();

@@ -1,98 +1,50 @@
 #include "local/fetched.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <cerrno>
-
-#include "builder-pod/prepare/directory.h"
 #include "builder-pod/prepare/git_source.h"
-#include "lib/base/fd.h"
-#include "lib/base/file.h"
-#include "lib/base/hash.h"
-#include "lib/http/redirect.h"
-#include "lib/layer/root.h"
 
 namespace stagewright::local {
 
 namespace {
 
-constexpr std::int64_t kLimit = std::int64_t{16} * 1024 * 1024 * 1024;
-
-/// An HTTP date; 0 if there is none.
-std::time_t parseHttpDate(const std::string& text) {
-  std::tm time{};
-  return ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) != nullptr ? ::timegm(&time) : 0;
+prepare::FetchRules rulesOfThisMachine() {
+  prepare::FetchRules rules;  // the user's own network: any address
+  rules.gitEnvironment = prepare::inheritedGitEnvironment();
+  rules.retry.budget = Millis(10'000);
+  return rules;
 }
 
-bool isCommit(const std::string& text) {
-  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+/// The exit code tells the caller what to do about it, as it does in a pod.
+Code codeOf(plan::Exit exit) {
+  switch (exit) {
+    case plan::Exit::kUserInput:
+      return Code::kInvalid;
+    case plan::Exit::kDenied:
+      return Code::kDenied;
+    case plan::Exit::kUnavailable:
+      return Code::kUnavailable;
+    default:
+      return Code::kInternal;
+  }
 }
 
 }  // namespace
+
+FetchedSources::FetchedSources(const plan::BuildPlan& plan, Store& store, http::Transport& transport, Clock& clock,
+                               std::stop_token stop)
+    : plan_(plan), store_(store), fetcher_(rulesOfThisMachine(), transport, clock, std::move(stop)) {}
 
 Result<std::string> FetchedSources::path(int index) {
   const std::lock_guard lock(mutex_);
   if (const auto known = paths_.find(index); known != paths_.end()) {
     return known->second;
   }
-  const plan::Fetch& fetch = plan_.fetches[static_cast<std::size_t>(index)];
-  TRY(std::string path, fetch.git ? clone(fetch) : download(fetch));
-  return paths_.emplace(index, std::move(path)).first->second;
-}
-
-Result<std::string> FetchedSources::download(const plan::Fetch& fetch) {
   TRY(const std::string directory, store_.makeScratchDirectory("add"));
-  const std::string path = directory + "/file";
-  const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) {
-    return systemError("open", path, errno);
+  std::string path = directory + "/fetched";
+  const auto fetched = fetcher_.fetch(plan_.fetches[static_cast<std::size_t>(index)], path);
+  if (!fetched) {
+    return Error{codeOf(fetched.error().exit), fetched.error().failure.message, std::nullopt};
   }
-  Sha256 hash;
-  http::Request request;
-  request.url = fetch.url;
-  request.bodyLimit = kLimit;
-  request.sink = [&](std::string_view bytes) {
-    hash.update(bytes);
-    return writeAll(file.get(), bytes, path);
-  };
-  TRY(const http::Response response, http::sendFollowing(transport_, request, stop_));
-  if (response.status < 200 || response.status > 299) {
-    return invalid("failed to load " + fetch.url + ": invalid response status " + std::to_string(response.status));
-  }
-  const std::string digest = "sha256:" + hash.hex();
-  if (!fetch.checksum.empty() && fetch.checksum != digest) {
-    return invalid("digest mismatch " + digest + ": " + fetch.checksum);
-  }
-  const auto modified = response.headers.find("Last-Modified");
-  const timespec when{modified ? parseHttpDate(*modified) : 0, 0};
-  const timespec times[2] = {when, when};
-  if (::futimens(file.get(), times) != 0) {
-    return systemError("set times", path, errno);
-  }
-  return path;
-}
-
-Result<std::string> FetchedSources::clone(const plan::Fetch& fetch) {
-  TRY(const std::string directory, store_.makeScratchDirectory("git"));
-  plan::GitSource source;
-  source.url = fetch.remote;
-  (isCommit(fetch.ref) ? source.commit : source.branch) = fetch.ref;
-  prepare::GitOptions options;
-  options.env = prepare::inheritedGitEnvironment();
-  const auto revision = prepare::fetchGit(source, std::nullopt, directory, options);
-  if (!revision) {
-    return invalid(revision.error().failure.message);
-  }
-  if (!fetch.checksum.empty() && !revision->commit.starts_with(fetch.checksum)) {
-    return invalid("expected checksum to match " + fetch.checksum + ", got " + revision->commit);
-  }
-  if (!fetch.keepGitDir) {
-    CHECK_OK(prepare::removeTree(directory + "/.git"));
-  }
-  return fetch.subdir.empty() ? directory : directory + "/" + layer::cleanPath(fetch.subdir);
+  return paths_.emplace(index, std::move(path)).first->second;
 }
 
 }  // namespace stagewright::local

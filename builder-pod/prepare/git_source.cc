@@ -1,15 +1,19 @@
 #include "builder-pod/prepare/git_source.h"
 
+#include <netdb.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdlib>
+#include <memory>
 #include <string_view>
 
 #include "builder-pod/prepare/git_verdict.h"
 #include "builder-pod/prepare/subprocess.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
+#include "lib/http/url.h"
 
 namespace stagewright::prepare {
 
@@ -30,20 +34,20 @@ std::string originOf(const std::string& url) {
   return url.substr(0, slash);
 }
 
-Status checkUrl(const std::string& url) {
+Status checkUrl(const std::string& url, const std::string& field) {
   if (!url.starts_with("https://") && !url.starts_with("http://")) {
-    return invalid("source.git.url " + quoted(url) + ": only http and https are supported");
+    return invalid(field + " " + quoted(url) + ": only http and https are supported");
   }
   const std::string origin = originOf(url);
   if (contains(origin, "@")) {
-    return invalid(
-        "source.git.url holds credentials: put them into a Secret and name it in "
-        "source.git.secretRef");
+    return invalid(field +
+                   " holds credentials: put them into a Secret and name it in "
+                   "source.git.secretRef");
   }
   const auto isBad = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; };
   if (origin.size() <= std::string_view("https://").size() ||
       std::any_of(url.begin(), url.end(), isBad)) {
-    return invalid("source.git.url " + quoted(url) + ": not a URL");
+    return invalid(field + " " + quoted(url) + ": not a URL");
   }
   return ok();
 }
@@ -74,7 +78,53 @@ std::string remoteRef(const plan::GitSource& source) {
   if (!source.tag.empty()) {
     return "refs/tags/" + source.tag;
   }
+  if (!source.revision.empty()) {
+    return source.revision;  // git looks for a full name, a tag, a branch, in this order
+  }
   return source.commit.empty() ? "HEAD" : source.commit;
+}
+
+/// The commit that was asked for by its name or an abbreviation of it, or what may be one.
+std::string commitOf(const plan::GitSource& source) {
+  if (!source.commit.empty()) {
+    return source.commit;
+  }
+  const auto isHex = [](unsigned char c) { return std::isxdigit(c) != 0; };
+  const bool mayBe = source.revision.size() >= 4 &&
+                     std::all_of(source.revision.begin(), source.revision.end(), isHex);
+  return mayBe ? source.revision : "";
+}
+
+/// `host:port:address,address` for every address of the server, all of which have passed.
+Outcome<std::string> pinServer(const std::string& url, const http::AddressCheck& check) {
+  TRY_OR(const http::Url parsed, http::parseUrl(url), error,
+         refuseInput("InvalidSpec", error.message));
+  std::string name = parsed.host;
+  std::erase_if(name, [](char c) { return c == '[' || c == ']'; });
+  ::addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  ::addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &found); error != 0) {
+    return refuse(plan::Exit::kUnavailable, "SourceUnavailable",
+                  "fetch " + quoted(url) + ": resolve " + name + ": " + ::gai_strerror(error));
+  }
+  const std::unique_ptr<::addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+  std::string pin;
+  for (const ::addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+    CHECK_OR(check(*entry->ai_addr), error,
+             refuseInput("PolicyViolation", "fetch " + quoted(url) + ": " + error.message));
+    const bool isV6 = entry->ai_family == AF_INET6;
+    const std::string address = http::addressText(*entry->ai_addr);
+    pin += (pin.empty() ? "" : ",") + (isV6 ? "[" + address + "]" : address);
+  }
+  return parsed.host + ":" + std::to_string(parsed.port) + ":" + pin;
+}
+
+bool namesProxy(const std::vector<std::string>& env) {
+  return std::any_of(env.begin(), env.end(), [](const std::string& variable) {
+    const std::string name = variable.substr(0, variable.find('='));
+    return name.ends_with("_proxy") || name.ends_with("_PROXY");
+  });
 }
 
 Settings settingsFor(const std::string& url, const std::optional<GitCredentials>& credentials) {
@@ -129,9 +179,11 @@ std::vector<std::string> environmentFor(const std::string& directory, const Sett
 class Checkout {
  public:
   Checkout(const plan::GitSource& source, const std::optional<GitCredentials>& credentials,
-           std::string directory, const GitOptions& options)
+           std::string directory, const GitOptions& options, const Settings& pinned)
       : source_(source), authenticated_(credentials.has_value()), directory_(std::move(directory)) {
-    program_.env = environmentFor(directory_, settingsFor(source.url, credentials), options.env);
+    Settings settings = settingsFor(source.url, credentials);
+    settings.insert(settings.end(), pinned.begin(), pinned.end());
+    program_.env = environmentFor(directory_, settings, options.env);
     program_.directory = directory_;
     program_.timeout = options.timeout;
   }
@@ -180,27 +232,28 @@ class Checkout {
 
   Outcome<void> fetch() {
     const std::vector<std::string> one = {"+" + remoteRef(source_) + ":" + std::string(kRef)};
+    const std::string commit = commitOf(source_);
     const bool abbreviated = !source_.commit.empty() && !isFullCommit(source_.commit);
     if (!abbreviated) {
       TRY(ProgramEnd end, fetchRefs(one, true));
       if (contains(end.err, "does not support shallow")) {  // a server of plain files
         TRY(end, fetchRefs(one, false));
       }
-      if (end.exitCode == 0 || source_.commit.empty() || !isRevisionMissing(end)) {
+      if (end.exitCode == 0 || commit.empty() || !isRevisionMissing(end)) {
         return judgeFetch(source_, authenticated_, end);
       }
     }
-    return fetchEverything();
+    return fetchEverything(commit);
   }
 
   /// For a commit that is abbreviated, or that the server does not give out by its name: take all
   /// branches and tags.
-  Outcome<void> fetchEverything() {
+  Outcome<void> fetchEverything(const std::string& commit) {
     TRY(const ProgramEnd end,
         fetchRefs({"+refs/heads/*:refs/remotes/source/*", "+refs/tags/*:refs/tags/*"}, false));
     CHECK_OK(judgeFetch(source_, authenticated_, end));
     TRY(const ProgramEnd found,
-        git({"rev-parse", "-q", "--verify", "--end-of-options", source_.commit + "^{commit}"}));
+        git({"rev-parse", "-q", "--verify", "--end-of-options", commit + "^{commit}"}));
     if (found.exitCode != 0) {
       return refuseRevision(source_, "");
     }
@@ -252,11 +305,18 @@ Outcome<GitCredentials> loadGitCredentials(const std::string& directory) {
 Outcome<GitRevision> fetchGit(const plan::GitSource& source,
                               const std::optional<GitCredentials>& credentials,
                               const std::string& directory, const GitOptions& options) {
-  CHECK_OR(checkUrl(source.url), error, refuseInput("InvalidSpec", error.message));
+  CHECK_OR(checkUrl(source.url, options.urlField), error,
+           refuseInput("InvalidSpec", error.message));
   CHECK_OR(checkRefName("branch", source.branch), error, refuseInput("InvalidSpec", error.message));
   CHECK_OR(checkRefName("tag", source.tag), error, refuseInput("InvalidSpec", error.message));
   CHECK_OR(checkRefName("commit", source.commit), error, refuseInput("InvalidSpec", error.message));
-  return Checkout(source, credentials, directory, options).run();
+  CHECK_OR(checkRefName("name", source.revision), error, refuseInput("InvalidSpec", error.message));
+  Settings pinned;
+  if (options.checkAddress && !namesProxy(options.env)) {
+    TRY(std::string server, pinServer(source.url, options.checkAddress));
+    pinned = {{"http.curloptResolve", std::move(server)}, {"http.followRedirects", "false"}};
+  }
+  return Checkout(source, credentials, directory, options, pinned).run();
 }
 
 std::vector<std::string> inheritedGitEnvironment() {

@@ -13,6 +13,7 @@
 
 #include "builder-pod/prepare/refusal.h"
 #include "lib/base/error.h"
+#include "lib/http/address.h"
 #include "lib/plan/request.h"
 
 namespace stagewright::prepare {
@@ -30,6 +31,10 @@ struct GitRevision {
 struct GitOptions {
   Millis timeout{std::chrono::minutes(30)};  ///< of each git command
   std::vector<std::string> env;  ///< K=V that git gets besides ours: proxies, certificates
+  /// Every address of the server must pass, and git is bound to these addresses and follows no
+  /// redirect. Not where `env` names a proxy: then the proxy resolves the name. May be empty.
+  http::AddressCheck checkAddress;
+  std::string urlField = "source.git.url";  ///< what messages call the URL
 };
 
 /// Reads `username` and `password` of a mounted kubernetes.io/basic-auth Secret.
@@ -37,8 +42,9 @@ struct GitOptions {
 Outcome<GitCredentials> loadGitCredentials(const std::string& directory);
 
 /// Checks out the revision into `directory`, which must be empty, with its .git: as shallow as the
-/// server allows. Refuses: SourceNotFound, SourceRevisionNotFound, SourceAuthFailed,
-/// SourceUnavailable, WorkspaceFull, InternalError.
+/// server allows. Refuses: InvalidSpec, SourceNotFound, SourceRevisionNotFound, SourceAuthFailed,
+/// SourceUnavailable, PolicyViolation (an address that does not pass), WorkspaceFull,
+/// InternalError.
 Outcome<GitRevision> fetchGit(const plan::GitSource& source,
                               const std::optional<GitCredentials>& credentials,
                               const std::string& directory, const GitOptions& options);

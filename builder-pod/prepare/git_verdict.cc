@@ -36,6 +36,9 @@ std::string describe(const plan::GitSource& source) {
   if (!source.tag.empty()) {
     return "tag " + quoted(source.tag);
   }
+  if (!source.revision.empty()) {
+    return "branch, tag or commit " + quoted(source.revision);
+  }
   return source.commit.empty() ? "HEAD" : "commit " + quoted(source.commit);
 }
 
@@ -88,8 +91,9 @@ Outcome<void> judgeFetch(const plan::GitSource& source, bool authenticated, cons
     return refuseInput(
         "SourceNotFound",
         quoted(source.url) +
-            " redirects to another address, and credentials are not sent to the target "
-            "of a redirect: write the final address (many servers want it to end in .git)");
+            " redirects to another address, and such a redirect is not followed (nor are "
+            "credentials sent there): write the final address (many servers want it to end in "
+            ".git)");
   }
   if (saysAny(end.err, kNotFound)) {
     return refuseInput("SourceNotFound",

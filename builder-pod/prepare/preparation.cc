@@ -3,15 +3,21 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "builder-pod/prepare/config_map_source.h"
+#include "builder-pod/prepare/content_keys.h"
 #include "builder-pod/prepare/context_files.h"
 #include "builder-pod/prepare/directory.h"
+#include "builder-pod/prepare/fetched_sources.h"
 #include "builder-pod/prepare/git_source.h"
+#include "builder-pod/prepare/layer_cache.h"
+#include "builder-pod/prepare/named_claim.h"
 #include "builder-pod/prepare/source_tree.h"
 #include "builder-pod/prepare/words.h"
 #include "lib/base/file.h"
+#include "lib/dockerfile/diagnostic.h"
 #include "lib/dockerfile/ignore.h"
 #include "lib/dockerfile/parser.h"
 #include "lib/plan/contract.h"
@@ -27,11 +33,13 @@ namespace {
 /// hold.
 constexpr std::int64_t kTimeless = 315532800;
 
+/// A cache that does not answer must not cost more than it saves.
+constexpr Millis kCachePatience{5'000};
+
 /// What prepare does not fetch or the executor does not run. It is planned like the rest of the language, and refused.
 plan::Supported executorSupport() {
   plan::Supported supported;
-  supported.secretMounts = supported.sshMounts = false;
-  supported.addUrl = supported.addGit = supported.namedDirectories = false;
+  supported.namedDirectories = false;
   return supported;
 }
 
@@ -40,6 +48,7 @@ struct Source {
   std::string revision;
   bool ours = false;                      ///< files may be moved out of it
   std::optional<std::int64_t> fixedTime;  ///< of its files
+  std::int64_t commitTime = 0;            ///< 0 without git
 };
 
 class Run {
@@ -47,6 +56,8 @@ class Run {
   Run(const PreparationJob& job, http::Transport& transport, Clock& clock, const Narrator& tell,
       std::stop_token stop)
       : job_(job),
+        transport_(transport),
+        clock_(clock),
         tell_(tell),
         stop_(std::move(stop)),
         client_(transport, clock,
@@ -54,6 +65,10 @@ class Run {
         directory_(job.workspace + "/" + plan::preparePath(job.runId, job.attempt)) {}
 
   Outcome<Preparation> run() {
+    if (!job_.request.claimOwner.empty()) {
+      CHECK_OR(takeNamedClaim(job_.workspace, job_.runId, job_.request.claimOwner, tell_), error,
+               refuseVolume(job_.workspace, error));
+    }
     CHECK_OK(makeEmptyDirectories());
     TRY(const Source source, fetchSource());
     TRY(const Context context, openContext(source.directory, job_.request.contextDir));
@@ -63,10 +78,12 @@ class Run {
     TRY_OR(const dockerfile::IgnoreMatcher ignore,
            dockerfile::makeIgnoreMatcher(dockerfile::parseIgnoreFile(text.ignoreText)), error,
            refuseInput("DockerfileInvalid", text.ignoreName + ": " + error.message));
-    TRY(const plan::PlanInput input, readDockerfile(text, ignore));
+    TRY(const plan::PlanInput input, readDockerfile(text, ignore, source));
     TRY(Preparation result, compile(input));
     result.sourceRevision = source.revision;
+    TRY(const std::vector<std::string> fetched, fetchWhatStepsAdd(input, result.plan));
     CHECK_OK(takeContext(context, source, input, ignore, result.plan));
+    CHECK_OK(useCache(result.plan, fetched));
     CHECK_OK(save(result));
     return result;
   }
@@ -117,7 +134,7 @@ class Run {
     options.env = job_.gitEnvironment;
     TRY(const GitRevision revision, fetchGit(git, credentials, source.directory, options));
     source.revision = revision.commit;
-    source.fixedTime = revision.commitTime;
+    source.fixedTime = source.commitTime = revision.commitTime;
     if (!keepsGitDirectory()) {
       CHECK_OR(removeTree(source.directory + "/.git"), error, refuseVolume(job_.workspace, error));
     }
@@ -135,12 +152,33 @@ class Run {
     return keeps;
   }
 
+  /// The same as the build argument of that name, so that the local engine can do it too.
+  std::optional<std::int64_t> epochOf(const Source& source) const {
+    switch (job_.request.timePolicy) {
+      case plan::TimePolicy::kNow:
+        return std::nullopt;
+      case plan::TimePolicy::kSource:
+        return source.commitTime;
+      case plan::TimePolicy::kFixed:
+        return job_.request.fixedTime;
+    }
+    return std::nullopt;
+  }
+
   Outcome<plan::PlanInput> readDockerfile(const DockerfileText& text,
-                                          const dockerfile::IgnoreMatcher& ignore) {
+                                          const dockerfile::IgnoreMatcher& ignore,
+                                          const Source& source) {
     plan::PlanInput input;
     input.source = {text.name, text.text};
     TRY_OR(input.file, dockerfile::parseDockerfile(input.source), error, refuseDockerfile(error));
     input.buildArgs = job_.request.buildArgs;
+    if (const auto epoch = epochOf(source)) {
+      input.buildArgs.emplace_back("SOURCE_DATE_EPOCH", std::to_string(*epoch));
+    }
+    for (const auto& [name, image] : job_.request.contexts) {
+      using Kind = plan::NamedContext::Kind;
+      input.contexts.push_back({name, image == "scratch" ? Kind::kScratch : Kind::kImage, image});
+    }
     input.labels = job_.request.labels;
     input.target = job_.request.target;
     input.platform = job_.request.platform;
@@ -175,7 +213,116 @@ class Run {
     }
     CHECK_OR(plan::refuseUnsupported(input, plan, executorSupport()), error,
              refuseDockerfile(error));
+    CHECK_OR(plan::refuseUngiven(input, plan, job_.request.secretIds, job_.request.sshIds), error,
+             refuseDockerfile(error));
     return {};
+  }
+
+  /// What the cache has need not run. After the context is there: contents are part of the keys.
+  Outcome<void> useCache(plan::BuildPlan& plan, const std::vector<std::string>& fetched) {
+    if (!job_.request.cache) {
+      return {};
+    }
+    const Stopwatch watch;
+    const plan::CacheSource& cache = *job_.request.cache;
+    TRY_OR(const Fd context, openDirectory(directory_ + "/context"), error,
+           refuseVolume(job_.workspace, error));
+    CHECK_OR(setContentKeys(plan, {cache.scope, context.get(), fetched}), error,
+             refuseVolume(job_.workspace, error));
+    TRY_OR(oci::Repository repository, oci::parseRepository(cache.repository), error,
+           refuseInput("InvalidSpec", "spec.cache.repository: " + error.message));
+    if (!cache.read) {
+      tell_("cache: not read, as asked for");
+      return {};
+    }
+    http::RetryPolicy impatient = job_.retry;
+    impatient.budget = std::min(impatient.budget, kCachePatience);
+    registry::Client client(
+        transport_, clock_,
+        {hostConfigs(job_.request.registries), job_.pullCredentials.credentials, impatient});
+    LayerCache layers(client, std::move(repository), tell_, stop_);
+    TRY(plan, pruned(plan, layers));
+    tellOfCache(plan, watch);
+    return {};
+  }
+
+  /// A layer that turns out not to be there counts as never found.
+  Outcome<plan::BuildPlan> pruned(const plan::BuildPlan& plan, LayerCache& layers) {
+    plan::CachedLayers found = layers.find(plan);
+    for (;;) {
+      plan::BuildPlan result = plan::pruneCached(plan, found);
+      std::optional<oci::Digest> missing;
+      for (const plan::Stage& stage : result.stages) {
+        for (int i = 0; !stage.skipped && !missing && i < plan::layerSteps(stage); ++i) {
+          const auto& layer =
+              std::get<plan::LayerStep>(stage.steps[static_cast<std::size_t>(i)].action);
+          if (const Status fetched = layers.fetch(layer, directory_ + "/fetched"); !fetched) {
+            if (fetched.error().code == Code::kInternal || isVolumeFull(job_.workspace)) {
+              return refuseVolume(job_.workspace, fetched.error());
+            }
+            tell_("cache: " + fetched.error().message + "; its step runs again");
+            missing = layer.blob.digest;
+          }
+        }
+      }
+      if (!missing) {
+        return result;
+      }
+      std::erase_if(found, [&](const auto& entry) { return entry.second.blob.digest == *missing; });
+    }
+  }
+
+  void tellOfCache(const plan::BuildPlan& plan, const Stopwatch& watch) {
+    const plan::PlanSummary summary = plan::summarize(plan, oci::Digest(), "");
+    int steps = 0;
+    int cached = 0;
+    int skipped = 0;
+    for (const plan::StageSummary& stage : summary.stages) {
+      steps += stage.steps;
+      cached += stage.cachedSteps;
+      skipped += stage.skipped ? 1 : 0;
+    }
+    tell_("cache: " + std::to_string(cached) + " of " + std::to_string(steps) + " step(s), " +
+          std::to_string(skipped) + " stage(s) need no pod (" + seconds(watch.elapsed()) + ")");
+  }
+
+  /// What identifies each of plan.fetches.
+  Outcome<std::vector<std::string>> fetchWhatStepsAdd(const plan::PlanInput& input,
+                                                      const plan::BuildPlan& plan) {
+    std::vector<std::string> identities;
+    FetchRules rules;
+    rules.checkAddress = job_.checkAddress;
+    rules.gitEnvironment = job_.gitEnvironment;
+    rules.retry = job_.retry;
+    SourceFetcher fetcher(std::move(rules), transport_, clock_, stop_);
+    for (std::size_t i = 0; i < plan.fetches.size(); ++i) {
+      const Stopwatch watch;
+      const plan::Fetch& fetch = plan.fetches[i];
+      auto fetched = fetcher.fetch(fetch, directory_ + "/fetched/" + std::to_string(i));
+      if (!fetched) {
+        return atPlaceOf(fetch, input.source, std::move(fetched).error());
+      }
+      tell_("ADD " + fetch.url + ": " + fetched->what + " (" + seconds(watch.elapsed()) + ")");
+      identities.push_back(fetched->identity);
+    }
+    return identities;
+  }
+
+  /// The same refusal with the line of the ADD; a trigger of a base image has none.
+  static Refusal atPlaceOf(const plan::Fetch& fetch, const dockerfile::Source& source,
+                           Refusal refusal) {
+    if (refusal.failure.reason == "InvalidSpec") {
+      refusal.failure.reason = "DockerfileInvalid";
+    }
+    if (fetch.line > 0) {
+      const SourceRange line{source.name, fetch.line, 1, fetch.line};
+      const Error shown =
+          dockerfile::errorAt(source, dockerfile::locateToken(source, line, fetch.url),
+                              refusal.failure.message);
+      refusal.failure.message = shown.message;
+      refusal.failure.line = fetch.line;
+    }
+    return refusal;
   }
 
   Outcome<void> takeContext(const Context& context, const Source& source,
@@ -212,6 +359,8 @@ class Run {
   }
 
   const PreparationJob& job_;
+  http::Transport& transport_;
+  Clock& clock_;
   const Narrator& tell_;
   std::stop_token stop_;
   registry::Client client_;

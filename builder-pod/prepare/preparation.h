@@ -31,7 +31,8 @@ struct PreparationJob {
   std::optional<std::string> sourceDirectory;
   PullCredentials pullCredentials;
   std::vector<std::string> gitEnvironment;  ///< K=V: proxies, certificates
-  http::RetryPolicy retry;                  ///< against registries
+  http::RetryPolicy retry;                  ///< against registries and servers that ADD names
+  http::AddressCheck checkAddress;          ///< of servers that ADD names; may be empty
 };
 
 struct Preparation {
@@ -41,9 +42,9 @@ struct Preparation {
 };
 
 /// Fetches the source, compiles the Dockerfile, and leaves in runs/<id>/ of the workspace:
-/// prepare/a<n>/plan.json, prepare/a<n>/context/ with the files that steps use, and the empty
-/// directories of the stages' attempts. What is there of the same attempt is replaced. The source
-/// itself stays in prepare/a<n>/source until removeSource().
+/// prepare/a<n>/plan.json, prepare/a<n>/context/ with the files that steps use, fetched/<i> for
+/// what ADD names, and the empty directories of the stages' attempts. What is there of the same
+/// attempt is replaced. The source itself stays in prepare/a<n>/source until removeSource().
 Outcome<Preparation> runPreparation(const PreparationJob& job, http::Transport& transport,
                                     Clock& clock, const Narrator& tell, std::stop_token stop);
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "builder-pod/prepare/fetched_sources.h"
 #include "builder-pod/prepare/git_source.h"
 #include "builder-pod/prepare/pod_voice.h"
 #include "builder-pod/prepare/preparation.h"
@@ -67,6 +68,11 @@ Outcome<PreparationJob> readJob(const PodVoice::Identity& identity) {
   job.sourceSecretDir = plan::kSourceSecretDir;
   job.gitEnvironment = inheritedGitEnvironment();
   job.retry.budget = kRegistryPatience;
+  std::vector<std::string> denied;
+  if (auto apiServer = readEnv("KUBERNETES_SERVICE_HOST")) {  // the kubelet sets it in every pod
+    denied.push_back(std::move(*apiServer));
+  }
+  job.checkAddress = podAddressCheck(std::move(denied));
   TRY_OR(const std::string request, readEnv(plan::kEnvRequest), error, broken(error));
   TRY_OR(job.request, plan::parseBuildRequest(request), error, broken(error));
   TRY(job.pullCredentials,

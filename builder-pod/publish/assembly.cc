@@ -30,11 +30,13 @@ Result<std::string> makeConfig(const plan::BuildPlan& plan, const std::vector<oc
 }
 
 std::string makeManifest(const oci::Descriptor& config, const std::vector<oci::Descriptor>& layers,
+                         const std::vector<std::pair<std::string, std::string>>& annotations,
                          bool dockerFormat) {
   oci::Manifest manifest;
   manifest.mediaType = std::string(dockerFormat ? oci::kMediaDockerManifest : oci::kMediaManifest);
   manifest.config = config;
   manifest.layers = layers;
+  manifest.annotations = {annotations.begin(), annotations.end()};
   return oci::serializeManifest(manifest);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lib/base/clock.h"
@@ -19,6 +20,7 @@ Result<std::string> makeConfig(const plan::BuildPlan& plan, const std::vector<oc
 
 /// The manifest's bytes, in OCI or Docker form.
 std::string makeManifest(const oci::Descriptor& config, const std::vector<oci::Descriptor>& layers,
+                         const std::vector<std::pair<std::string, std::string>>& annotations,
                          bool dockerFormat);
 
 }  // namespace stagewright::publish

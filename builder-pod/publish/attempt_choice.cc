@@ -52,11 +52,13 @@ bool follow(const plan::BuildPlan& plan, const Reports& reports, int stage, int 
 
 std::optional<std::map<int, int>> chooseAttempts(const plan::BuildPlan& plan,
                                                  const Reports& reports) {
-  for (const int attempt : successes(reports, plan.target)) {
+  // A target that a cache has did not run; a stage that it is built on may have.
+  const bool targetRuns = !plan.stages[static_cast<std::size_t>(plan.target)].skipped;
+  for (const int attempt : targetRuns ? successes(reports, plan.target) : std::vector<int>{0}) {
     std::map<int, int> chosen;
-    bool complete = follow(plan, reports, plan.target, attempt, chosen);
+    bool complete = !targetRuns || follow(plan, reports, plan.target, attempt, chosen);
     for (const plan::Stage& stage : plan.stages) {
-      if (!complete || chosen.contains(stage.index)) {
+      if (!complete || stage.skipped || chosen.contains(stage.index)) {
         continue;
       }
       const std::vector<int> others = successes(reports, stage.index);

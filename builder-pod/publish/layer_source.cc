@@ -16,7 +16,7 @@ Status LayerSource::rewind() {
     left -= n ? static_cast<std::int64_t>(*n) : 0;
     return n;
   };
-  compressor_ = compress::Compressor::make(compress::Format::kGzip, std::move(bounded), threads_);
+  compressor_ = compress::Compressor::make(format_, std::move(bounded), threads_);
   return ok();
 }
 

@@ -16,8 +16,9 @@ namespace stagewright::publish {
 class LayerSource final : public http::BodySource {
  public:
   /// `open` gives the tar from its start, again at each rewind().
-  LayerSource(plan::LayerReport layer, std::function<Result<Fd>()> open, int threads)
-      : layer_(std::move(layer)), open_(std::move(open)), threads_(threads) {}
+  LayerSource(plan::LayerReport layer, std::function<Result<Fd>()> open, compress::Format format,
+              int threads)
+      : layer_(std::move(layer)), open_(std::move(open)), format_(format), threads_(threads) {}
 
   Result<std::size_t> read(char* buffer, std::size_t size) override;
   Status rewind() override;
@@ -27,6 +28,7 @@ class LayerSource final : public http::BodySource {
  private:
   plan::LayerReport layer_;
   std::function<Result<Fd>()> open_;
+  compress::Format format_;
   int threads_;
   Fd file_;
   std::unique_ptr<compress::Compressor> compressor_;

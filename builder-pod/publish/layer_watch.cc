@@ -1,5 +1,9 @@
 #include "builder-pod/publish/layer_watch.h"
 
+#include <algorithm>
+
+#include "lib/plan/prune.h"
+
 namespace stagewright::publish {
 
 namespace {
@@ -50,9 +54,11 @@ Result<bool> LayerWatch::pollReports(int stage) {
 }
 
 Result<bool> LayerWatch::pollLayers(int stage) {
-  const int steps = static_cast<int>(plan_.stages[static_cast<std::size_t>(stage)].steps.size());
+  const plan::Stage& planned = plan_.stages[static_cast<std::size_t>(stage)];
+  const int steps = static_cast<int>(planned.steps.size());
+  const int first = plan::layerSteps(planned);  // a cache has those before it: no file of the stage
   for (int attempt = attempts(stage); attempt >= 1; --attempt) {
-    const int before = nextStep_[{stage, attempt}];
+    const int before = std::max(nextStep_[{stage, attempt}], first);
     for (int step = before; step < steps; ++step) {
       TRY(std::optional<plan::LayerReport> report,
           directory_.loadLayerReport(stage, attempt, step));
@@ -63,7 +69,7 @@ Result<bool> LayerWatch::pollLayers(int stage) {
       nextStep_[{stage, attempt}] = step + 1;
     }
     const int now = nextStep_[{stage, attempt}];
-    if (now > 0) {
+    if (now > first) {
       return now > before;
     }
   }

@@ -16,6 +16,10 @@ constexpr int kCompressionThreads = 2;
 constexpr int kReadings = 6;
 constexpr Millis kReadAgainAfter{1'000};
 
+std::string_view layerType(const Route& route) {
+  return route.compression == compress::Format::kZstd ? oci::kMediaLayerZstd : oci::kMediaLayerGzip;
+}
+
 oci::Descriptor describe(const Route& route, const registry::BlobDigest& blob,
                          std::string_view mediaType) {
   oci::Descriptor descriptor;
@@ -50,13 +54,13 @@ Result<Placed> placeSmall(const Route& route, LayerSource& source, std::stop_tok
   }
   TRY(registry::BlobDigest blob, source.digest());
   TRY(std::string how, placeKnown(route, blob, std::move(bytes), stop));
-  return Placed{describe(route, blob, oci::kMediaLayerGzip), std::move(how)};
+  return Placed{describe(route, blob, layerType(route)), std::move(how)};
 }
 
 Result<Placed> placeLarge(const Route& route, LayerSource& source, std::stop_token stop) {
   TRY(registry::BlobDigest blob, route.push.pushBlobStream(
                                      route.target, source, [&] { return source.digest(); }, stop));
-  return Placed{describe(route, blob, oci::kMediaLayerGzip), "uploaded"};
+  return Placed{describe(route, blob, layerType(route)), "uploaded"};
 }
 
 UploadResult copyBaseLayer(const Route& route, const oci::Repository& source,
@@ -105,7 +109,7 @@ UploadResult placeBaseLayer(const Route& route, const oci::Repository& source,
 UploadResult placeLayer(const Route& route, const plan::LayerReport& layer,
                         const std::function<Result<Fd>()>& open, std::stop_token stop) {
   for (int reading = 1;; ++reading) {
-    LayerSource source(layer, open, kCompressionThreads);
+    LayerSource source(layer, open, route.compression, kCompressionThreads);
     Result<Placed> placed = layer.size <= kSmallLayer ? placeSmall(route, source, stop)
                                                       : placeLarge(route, source, stop);
     if (placed) {

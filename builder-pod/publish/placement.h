@@ -7,6 +7,7 @@
 #include "builder-pod/publish/upload_queue.h"
 #include "lib/base/clock.h"
 #include "lib/base/fd.h"
+#include "lib/compress/compressor.h"
 #include "lib/oci/reference.h"
 #include "lib/plan/report.h"
 #include "lib/registry/client.h"
@@ -20,6 +21,7 @@ struct Route {
   oci::Repository target;
   Clock& clock;
   bool dockerFormat = false;
+  compress::Format compression = compress::Format::kGzip;  ///< of stages' layers
 };
 
 /// A base image's layer: there already, else mounted from `source` if that is in the same registry,

@@ -1,14 +1,17 @@
 #include "builder-pod/publish/publication.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "builder-pod/publish/assembly.h"
+#include "builder-pod/publish/cache_writer.h"
 #include "builder-pod/publish/layer_watch.h"
 #include "builder-pod/publish/placement.h"
 #include "builder-pod/publish/run_directory.h"
 #include "builder-pod/publish/upload_queue.h"
+#include "lib/plan/prune.h"
 #include "lib/registry/client.h"
 
 namespace stagewright::publish {
@@ -19,6 +22,7 @@ constexpr int kUploads = 2;
 constexpr Millis kShortestPoll{20};
 constexpr Millis kLongestPoll{250};
 constexpr std::string_view kBasePrefix = "base ";
+constexpr std::string_view kCachePrefix = "cache ";
 
 registry::ClientConfig clientConfig(const PublishJob& job, registry::Credentials credentials) {
   return {hostConfigs(job.request.registries), std::move(credentials), job.retry};
@@ -39,6 +43,11 @@ std::string baseName(const oci::Descriptor& layer) {
   return std::string(kBasePrefix) + layer.digest.str();
 }
 
+/// A layer of a stage that is no part of the image, for the cache.
+std::string cacheName(const LayerPlace& place) {
+  return std::string(kCachePrefix) + layerName(place);
+}
+
 /// One publication on its way. Every step gives a refusal or nothing.
 class Publication {
  public:
@@ -57,6 +66,14 @@ class Publication {
   std::optional<Refusal> checkPush();
   std::optional<Refusal> loadPlan();
   void placeBase(UploadQueue& queue);
+  void placeCached(UploadQueue& queue);
+  void placeForCache(UploadQueue& queue, const LayerPlace& place);
+  std::optional<Refusal> openCache();
+  void fillCache(UploadQueue& queue);
+  Result<oci::Descriptor> blobInCache(UploadQueue& queue, const LayerPlace& place);
+  bool isInImage(int stage) const {
+    return std::find(chain_.begin(), chain_.end(), stage) != chain_.end();
+  }
   void placeStageLayer(UploadQueue& queue, const LayerPlace& place);
   std::optional<Refusal> waitForStages(UploadQueue& queue);
   std::optional<Refusal> collect(UploadQueue& queue);
@@ -77,7 +94,9 @@ class Publication {
   std::optional<RunDirectory> directory_;
   plan::BuildPlan plan_;
   std::vector<int> chain_;
-  std::vector<LayerPlace> places_;       ///< the chosen layers, in order
+  std::vector<LayerPlace> places_;  ///< the chosen layers of stages that ran, in order
+  std::map<std::string, oci::Descriptor> blobs_;  ///< in the output repository, by layerName()
+  std::optional<CacheWriter> cache_;
   std::vector<oci::Descriptor> layers_;  ///< of the image: base, then the chosen ones
   std::vector<oci::Digest> diffIds_;
   std::int64_t pushedBytes_ = 0;
@@ -88,7 +107,8 @@ std::optional<Refusal> Publication::checkPush() {
   if (!target) {
     return makeRefusal(Phase::kPush, target.error());
   }
-  route_.emplace(Route{push_, pull_, std::move(*target), clock_, job_.request.dockerFormat});
+  route_.emplace(Route{push_, pull_, std::move(*target), clock_, job_.request.dockerFormat,
+                       job_.request.zstd ? compress::Format::kZstd : compress::Format::kGzip});
   if (Status allowed = push_.checkPush(route_->target, stop_); !allowed) {
     return makeRefusal(Phase::kPush, allowed.error());
   }
@@ -108,6 +128,18 @@ std::optional<Refusal> Publication::loadPlan() {
   }
   plan_ = std::move(*loaded);
   chain_ = plan::baseChain(plan_, plan_.target);
+  return std::nullopt;
+}
+
+std::optional<Refusal> Publication::openCache() {
+  if (job_.request.cacheRepository.empty()) {
+    return std::nullopt;
+  }
+  Result<oci::Repository> repository = oci::parseRepository(job_.request.cacheRepository);
+  if (!repository) {
+    return makeRefusal(Phase::kPush, std::move(repository).error().during("spec.cache.repository"));
+  }
+  cache_.emplace(Route{push_, pull_, std::move(*repository), clock_, false, route_->compression});
   return std::nullopt;
 }
 
@@ -140,6 +172,30 @@ void Publication::placeBase(UploadQueue& queue) {
   }
 }
 
+/// Layers that a cache had: they come from there into the image.
+void Publication::placeCached(UploadQueue& queue) {
+  for (const int stage : chain_) {
+    for (const plan::Step& step : plan_.stages[static_cast<std::size_t>(stage)].steps) {
+      const auto* cached = std::get_if<plan::LayerStep>(&step.action);
+      if (cached != nullptr && cache_) {
+        const oci::Descriptor blob = cached->blob;
+        queue.add(baseName(blob), reported([this, blob](std::stop_token stop) {
+                    return placeBaseLayer(*route_, cache_->route().target, blob, std::move(stop));
+                  }));
+      }
+    }
+  }
+}
+
+void Publication::placeForCache(UploadQueue& queue, const LayerPlace& place) {
+  queue.add(cacheName(place), [this, place](std::stop_token stop) {
+    return placeLayer(
+        cache_->route(), place.report,
+        [this, place] { return directory_->openLayer(place.stage, place.attempt, place.report); },
+        std::move(stop));
+  });
+}
+
 void Publication::placeStageLayer(UploadQueue& queue, const LayerPlace& place) {
   queue.add(layerName(place), reported([this, place](std::stop_token stop) {
               return placeLayer(
@@ -154,9 +210,23 @@ void Publication::placeStageLayer(UploadQueue& queue, const LayerPlace& place) {
 /// Until every stage has succeeded in a consistent set of attempts. Layers are placed as they
 /// appear.
 std::optional<Refusal> Publication::waitForStages(UploadQueue& queue) {
-  LayerWatch watch(*directory_, plan_, chain_,
-                   [&](const LayerPlace& place) { placeStageLayer(queue, place); });
+  std::vector<int> watched = chain_;
+  for (const plan::Stage& stage : plan_.stages) {
+    if (cache_ && !stage.skipped && !isInImage(stage.index)) {
+      watched.push_back(stage.index);
+    }
+  }
+  LayerWatch watch(*directory_, plan_, watched, [&](const LayerPlace& place) {
+    if (isInImage(place.stage)) {
+      placeStageLayer(queue, place);
+    } else {
+      placeForCache(queue, place);
+    }
+  });
   const auto isFatal = [](const std::string& name, const Refusal& refusal) {
+    if (name.starts_with(kCachePrefix)) {
+      return false;  // a cache is an aid
+    }
     // A tar that does not match its report matters only if its attempt is chosen in the end.
     return refusal.exit != plan::Exit::kInternal || name.starts_with(kBasePrefix);
   };
@@ -170,10 +240,15 @@ std::optional<Refusal> Publication::waitForStages(UploadQueue& queue) {
       return refusal;
     }
     if (const auto chosen = chooseAttempts(plan_, watch.reports())) {
-      for (const int stage : chain_) {
-        const plan::StageReport& report = watch.reports().at({stage, chosen->at(stage)});
+      for (const auto& [stage, attempt] : *chosen) {
+        const plan::StageReport& report = watch.reports().at({stage, attempt});
+        const plan::Stage& planned = plan_.stages[static_cast<std::size_t>(stage)];
+        const int first = plan::layerSteps(planned);
+        const int end = static_cast<int>(planned.steps.size());
         for (const plan::LayerReport& layer : report.layers) {
-          places_.push_back({stage, report.attempt, layer});
+          if (layer.step >= first && layer.step < end) {
+            places_.push_back({stage, attempt, layer});
+          }
         }
       }
       return std::nullopt;
@@ -195,14 +270,19 @@ std::optional<Refusal> Publication::take(UploadQueue& queue, const std::string& 
   }
   const Placed& placed = std::get<Placed>(*result);
   layers_.push_back(placed.descriptor);
+  blobs_[name] = placed.descriptor;
   pushedBytes_ += placed.how == "uploaded" ? placed.descriptor.size : 0;
   return std::nullopt;
 }
 
 /// The image's layers in order, once all of them are placed.
 std::optional<Refusal> Publication::collect(UploadQueue& queue) {
-  for (const LayerPlace& place : places_) {
-    placeStageLayer(queue, place);  // those that no one told of yet
+  for (const LayerPlace& place : places_) {  // those that no one told of yet
+    if (isInImage(place.stage)) {
+      placeStageLayer(queue, place);
+    } else if (cache_) {
+      placeForCache(queue, place);
+    }
   }
   static_cast<void>(queue.waitUntilIdle(stop_));
   diffIds_ = rootStage().base.diffIds;
@@ -211,10 +291,23 @@ std::optional<Refusal> Publication::collect(UploadQueue& queue) {
       return refusal;
     }
   }
-  for (const LayerPlace& place : places_) {
-    diffIds_.push_back(place.report.diffId);
-    if (auto refusal = take(queue, layerName(place))) {
-      return refusal;
+  for (const int stage : chain_) {
+    for (const plan::Step& step : plan_.stages[static_cast<std::size_t>(stage)].steps) {
+      if (const auto* cached = std::get_if<plan::LayerStep>(&step.action)) {
+        diffIds_.push_back(cached->diffId);
+        if (auto refusal = take(queue, baseName(cached->blob))) {
+          return refusal;
+        }
+      }
+    }
+    for (const LayerPlace& place : places_) {
+      if (place.stage != stage) {
+        continue;
+      }
+      diffIds_.push_back(place.report.diffId);
+      if (auto refusal = take(queue, layerName(place))) {
+        return refusal;
+      }
     }
   }
   if (diffIds_.size() != layers_.size()) {
@@ -238,7 +331,7 @@ PublishResult Publication::pushImage() {
     return *refusal;
   }
   const oci::Descriptor& configBlob = std::get<Placed>(placed).descriptor;
-  const std::string manifest = makeManifest(configBlob, layers_, docker);
+  const std::string manifest = makeManifest(configBlob, layers_, job_.request.annotations, docker);
   plan::ImageReport image;
   image.digest = oci::Digest::ofBytes(manifest);
   image.mediaType = std::string(docker ? oci::kMediaDockerManifest : oci::kMediaManifest);
@@ -262,6 +355,41 @@ PublishResult Publication::pushImage() {
   return image;
 }
 
+Result<oci::Descriptor> Publication::blobInCache(UploadQueue& queue, const LayerPlace& place) {
+  if (isInImage(place.stage)) {
+    return cache_->copyFrom(route_->target, blobs_.at(layerName(place)), stop_);
+  }
+  const std::optional<UploadResult> result = queue.result(cacheName(place));
+  if (!result) {
+    return cancelled("publish was stopped");
+  }
+  if (const auto* refusal = std::get_if<Refusal>(&*result)) {
+    return unavailable(refusal->failure.message);
+  }
+  return std::get<Placed>(*result).descriptor;
+}
+
+/// After the image is there. What goes wrong is told and no more.
+void Publication::fillCache(UploadQueue& queue) {
+  int written = 0;
+  for (const LayerPlace& place : places_) {
+    const plan::Step& step = plan_.stages[static_cast<std::size_t>(place.stage)]
+                                 .steps[static_cast<std::size_t>(place.report.step)];
+    if (step.contentKey.empty()) {
+      continue;
+    }
+    const Result<oci::Descriptor> blob = blobInCache(queue, place);
+    const Status tagged = blob ? cache_->tag({step.contentKey, place.report.diffId, *blob}, stop_)
+                               : Status(blob.error());
+    if (!tagged) {
+      emit_({{"type", "cache"}, {"written", written}, {"problem", tagged.error().message}});
+      return;
+    }
+    ++written;
+  }
+  emit_({{"type", "cache"}, {"written", written}});
+}
+
 PublishResult Publication::run() {
   if (auto refusal = checkPush()) {
     return *refusal;
@@ -269,16 +397,24 @@ PublishResult Publication::run() {
   if (auto refusal = loadPlan()) {
     return *refusal;
   }
+  if (auto refusal = openCache()) {
+    return *refusal;
+  }
   UploadQueue queue(kUploads);
   const std::stop_callback forward(stop_, [&] { queue.requestStop(); });
   placeBase(queue);
+  placeCached(queue);
   if (auto refusal = waitForStages(queue)) {
     return *refusal;
   }
   if (auto refusal = collect(queue)) {
     return *refusal;
   }
-  return pushImage();
+  PublishResult result = pushImage();
+  if (cache_ && std::holds_alternative<plan::ImageReport>(result)) {
+    fillCache(queue);
+  }
+  return result;
 }
 
 }  // namespace

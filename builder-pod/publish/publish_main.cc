@@ -77,7 +77,8 @@ Result<PublishJob> readJob(const Identity& identity) {
 
 Status loadCredentials(PublishJob& job) {
   if (job.request.pushSecret) {
-    TRY(job.pushCredentials, loadPushCredentials(std::string(plan::kPushSecretDir)));
+    TRY(job.pushCredentials,
+        loadPushCredentials(std::string(plan::kPushSecretDir), job.request.pushSecretName));
   }
   TRY(job.pullCredentials,
       loadPullCredentials(std::string(plan::kPullSecretsDir), job.request.pullSecrets));

@@ -11,19 +11,22 @@ constexpr std::string_view kKey = "/.dockerconfigjson";
 
 }  // namespace
 
-Result<registry::Credentials> loadPushCredentials(const std::string& directory) {
+Result<registry::Credentials> loadPushCredentials(const std::string& directory,
+                                                  const std::string& secretName) {
+  const std::string what = "the Secret " + quoted(secretName) + " (spec.output.secretRef)";
   Result<std::string> text = loadFile(directory + std::string(kKey), kMaxSecret);
   if (!text && text.error().code == Code::kNotFound) {
-    return notFound(
-        "the Secret with the push credentials (spec.output.secretRef) does not exist or has no key "
-        ".dockerconfigjson; make one with `kubectl create secret docker-registry`");
+    return notFound(what +
+                    " does not exist or has no key .dockerconfigjson; make it with `kubectl create "
+                    "secret docker-registry " +
+                    secretName + "`");
   }
   if (!text) {
     return std::move(text).error().during("read push credentials");
   }
   Result<registry::Credentials> credentials = registry::Credentials::parseDockerConfig(*text);
   if (!credentials) {
-    return std::move(credentials).error().during("push credentials (spec.output.secretRef)");
+    return std::move(credentials).error().during(what);
   }
   return credentials;
 }

@@ -76,6 +76,7 @@ Result<Environment> readEnvironment() {
   TRY(env.options.upstream, parseUpstream(variable(plan::kEnvUpstream).value_or("{}")));
   env.userNamespaceRequired = variable(plan::kEnvUserNamespace) == "required";
   env.options.networkNone = variable(plan::kEnvNetwork) == "none";
+  env.awaitSecrets = variable(plan::kEnvGrants) == "await";
   if (variable(plan::kEnvTimeoutSeconds)) {
     TRY(const int seconds, number(plan::kEnvTimeoutSeconds));
     env.options.timeout = std::chrono::seconds(seconds);

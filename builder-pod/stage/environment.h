@@ -12,6 +12,7 @@ struct Environment {
   StageOptions options;
   std::string planDigest;
   bool userNamespaceRequired = false;
+  bool awaitSecrets = false;  ///< takeSecrets() must be called
 };
 
 /// Reads the variables of lib/plan/contract.h and overwrites the whole environment of this process:

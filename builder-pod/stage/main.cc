@@ -24,6 +24,8 @@ namespace stagewright::stage {
 namespace {
 
 constexpr std::size_t kMaxPlan = 64 * 1024 * 1024;
+constexpr Millis kSecretPatience =
+    std::chrono::minutes(5);  // the builder image may have to be pulled
 
 Stop* stopSignal = nullptr;  // for the signal handler, which has no other way to it
 
@@ -96,8 +98,28 @@ plan::Failure makeFailure(std::string reason, std::string message) {
   return failure;
 }
 
+/// Nothing if the stage may go on.
+std::optional<int> receiveSecrets(Environment& env, const Stop& stop, StageLog& log) {
+  if (!env.awaitSecrets) {
+    return std::nullopt;
+  }
+  auto secrets = takeSecrets(env.options.secretsDir, kSecretPatience, stop);
+  if (!secrets) {
+    const bool missing = secrets.error().code == Code::kNotFound;
+    const bool stopped = secrets.error().code == Code::kCancelled;
+    return fail(env.options, missing ? plan::Exit::kSecretMissing : plan::Exit::kInternal,
+                makeFailure(missing   ? "CredentialsNotFound"
+                            : stopped ? "Disrupted"
+                                      : "InternalError",
+                            secrets.error().message));
+  }
+  env.options.secrets = std::move(*secrets);
+  log.hide(env.options.secrets.masks());
+  return std::nullopt;
+}
+
 int runExecutor() {
-  const auto env = takeEnvironment();
+  auto env = takeEnvironment();
   if (!env) {
     log::error("bad environment", {{"cause", env.error().message}});
     return static_cast<int>(plan::Exit::kInternal);
@@ -117,6 +139,9 @@ int runExecutor() {
   }
   listenForSignals(*stop);
   StageLog log(STDOUT_FILENO, options.key, options.scope());
+  if (const auto refused = receiveSecrets(*env, *stop, log)) {
+    return *refused;
+  }
   ProcessRunner runner("/sys/fs/cgroup");
   const StageResult result = runStage(*plan, options, runner, log, *stop);
   if (result.exit != plan::Exit::kSuccess) {

@@ -72,11 +72,17 @@ class Child {
 
   /// Sleeps until something happens or `millis` have passed. A stop and the child's end both wake
   /// it.
-  void wait(int millis, const Stop& stop, bool outputOpen) const {
-    pollfd fds[3] = {{stop.fd(), POLLIN, 0},
-                     {process_.get(), POLLIN, 0},
-                     {outputOpen ? output_.get() : -1, POLLIN, 0}};
-    ::poll(fds, 3, process_ ? millis : std::min(millis, 20));
+  void wait(int millis, const Stop& stop, bool outputOpen, StepService* service) const {
+    std::vector<pollfd> fds = {{stop.fd(), POLLIN, 0},
+                               {process_.get(), POLLIN, 0},
+                               {outputOpen ? output_.get() : -1, POLLIN, 0}};
+    if (service != nullptr) {
+      service->addTo(fds);
+    }
+    const int ready = ::poll(fds.data(), fds.size(), process_ ? millis : std::min(millis, 20));
+    if (ready > 0 && service != nullptr) {
+      service->serve(fds);
+    }
   }
 
   /// Kill all, reap all: in this order, and before anybody looks at the tree (docs: stage
@@ -154,7 +160,8 @@ int remaining(std::optional<SteadyPoint> deadline) {
 
 /// Until the step's first process ends, the time is over or a stop is requested.
 std::optional<RunOutcome::Kind> await(Child& child, const OutputSink& output,
-                                      std::optional<SteadyPoint> deadline, const Stop& stop) {
+                                      std::optional<SteadyPoint> deadline, const Stop& stop,
+                                      StepService* service) {
   bool outputOpen = true;
   while (!child.reap()) {
     if (stop.requested()) {
@@ -163,7 +170,7 @@ std::optional<RunOutcome::Kind> await(Child& child, const OutputSink& output,
     if (deadline && std::chrono::steady_clock::now() >= *deadline) {
       return RunOutcome::Kind::kTimedOut;
     }
-    child.wait(remaining(deadline), stop, outputOpen);
+    child.wait(remaining(deadline), stop, outputOpen, service);
     outputOpen = outputOpen && child.readOutput(output);
   }
   return std::nullopt;
@@ -191,7 +198,7 @@ Result<RunOutcome> ProcessRunner::run(const RunRequest& request, const OutputSin
                                       std::optional<SteadyPoint> deadline, const Stop& stop) {
   const std::int64_t killsBefore = memory_.kills();
   TRY(Child child, start(request));
-  const auto interrupted = await(child, output, deadline, stop);
+  const auto interrupted = await(child, output, deadline, stop, request.service);
   child.killEverything();
   child.readOutput(output);
   RunOutcome outcome = outcomeOf(child, request);

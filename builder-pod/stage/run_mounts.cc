@@ -30,21 +30,22 @@ layer::Timestamp timeOf(layer::Tree& tree, const std::string& path) {
 
 }  // namespace
 
-RunMounts::RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind)
-    : tree_(tree), options_(options), canBind_(canBind), stashPath_(options.stash) {}
+RunMounts::RunMounts(layer::Tree& tree, const StageOptions& options, bool canBind, const Stop* stop)
+    : tree_(tree),
+      options_(options),
+      canBind_(canBind),
+      stop_(stop),
+      stashPath_(options.stash),
+      caches_(options.caches) {}
 
 Status RunMounts::setUp(const plan::RunStep& run, const MountSourceFinder& find) {
   if (run.insecure) {
     return invalid("RUN --security=insecure is not supported: a stage has no privileges to give");
   }
   for (const plan::Mount& mount : run.mounts) {
-    if (mount.type == Type::kSecret || mount.type == Type::kSsh) {
-      return invalid(std::string("RUN --mount=type=") +
-                     (mount.type == Type::kSecret ? "secret" : "ssh") + " is not supported yet");
-    }
-  }
-  for (const plan::Mount& mount : run.mounts) {
-    CHECK_OK(setUpOne(mount, find));
+    CHECK_OK(mount.type == Type::kSecret ? setUpSecret(mount)
+             : mount.type == Type::kSsh  ? setUpSsh(mount)
+                                         : setUpOne(mount, find));
   }
   return writePipes(run.pipes);
 }
@@ -57,7 +58,69 @@ Status RunMounts::openStash() {
   return ok();
 }
 
+RunMounts::~RunMounts() { static_cast<void>(removeSecrets()); }
+
+Status RunMounts::removeSecrets() {
+  if (secretFiles_ == 0) {
+    return ok();
+  }
+  secretFiles_ = 0;
+  TRY(const Fd directory, openDirectory(options_.secretsDir));
+  return removeContents(directory.get());
+}
+
+/// A file of the volume in memory, never of the image's file system: that is a disk.
+Result<std::string> RunMounts::writeSecret(const plan::Mount& mount, const std::string& value) {
+  std::string path = options_.secretsDir + "/" + std::to_string(secretFiles_++);
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) {
+    return systemError("create", path, errno);
+  }
+  CHECK_OK(writeAll(file.get(), value, path));
+  if (::fchown(file.get(), mount.uid, mount.gid) != 0 ||
+      ::fchmod(file.get(), mount.mode.value_or(0400)) != 0) {
+    return systemError("chown", path, errno);
+  }
+  return path;
+}
+
+Status RunMounts::setUpSecret(const plan::Mount& mount) {
+  const auto held = options_.secrets.values.find(mount.id);
+  if (held == options_.secrets.values.end()) {
+    return mount.required ? Status(invalid("secret " + mount.id + ": not found")) : ok();
+  }
+  if (!mount.env.empty()) {
+    env_.push_back(mount.env + "=" + held->second);
+  }
+  if (mount.envOnly) {
+    return ok();
+  }
+  TRY(const std::string path, writeSecret(mount, held->second));
+  return place(mount, [&](Mounted& mounted) { return tree_.makeSymlink(mounted.target, path); });
+}
+
+Status RunMounts::setUpSsh(const plan::Mount& mount) {
+  const auto held = options_.secrets.keys.find(mount.id);
+  if (held == options_.secrets.keys.end()) {
+    return mount.required ? Status(invalid("unset ssh forward key " + mount.id)) : ok();
+  }
+  auto key = SshKey::parse(held->second);
+  if (!key) {
+    return std::move(key).error().during("ssh key " + quoted(mount.id, 128));
+  }
+  const std::string path = options_.secretsDir + "/" + std::to_string(secretFiles_++);
+  CHECK_OK(agent_.listen(path, std::move(*key), mount.mode.value_or(0600), mount.uid, mount.gid));
+  return place(mount, [&](Mounted& mounted) { return tree_.makeSymlink(mounted.target, path); });
+}
+
 Status RunMounts::setUpOne(const plan::Mount& mount, const MountSourceFinder& find) {
+  if (canBind_ && mount.type == Type::kCache) {
+    return bindCache(mount, find);
+  }
+  return place(mount, [&](Mounted& mounted) { return fillTarget(mount, find, mounted); });
+}
+
+Status RunMounts::place(const plan::Mount& mount, const std::function<Status(Mounted&)>& fill) {
   CHECK_OK(openStash());
   TRY(const std::string target, tree_.resolve(mount.target));
   if (target.empty()) {
@@ -67,14 +130,11 @@ Status RunMounts::setUpOne(const plan::Mount& mount, const MountSourceFinder& fi
     return invalid("cannot mount over \"/" + target +
                    "\": the runtime has mounted something there");
   }
-  if (canBind_ && mount.type == Type::kCache) {
-    return bindCache(mount, find);
-  }
   Mounted mounted;
   mounted.target = target;
   CHECK_OK(makeWay(mounted));
   targets_.insert(target);
-  const Status filled = fillTarget(mount, find, mounted);
+  const Status filled = fill(mounted);
   mounted.parentTimeAfter = timeOf(tree_, mounted.parent);
   mounted_.push_back(std::move(mounted));
   return filled;
@@ -178,11 +238,14 @@ Status RunMounts::bindCache(const plan::Mount& mount, const MountSourceFinder& f
 
 Status RunMounts::moveCacheIn(const plan::Mount& mount, const MountSourceFinder& find,
                               Mounted& mounted) {
-  const std::string volume = options_.caches + "/" + cacheName(mount);
-  if (existsOnDisk(volume)) {
-    return tree_.makeSymlink(mounted.target, volume);
-  }
   const std::string name = cacheName(mount);
+  if (isCacheVolume(options_.caches)) {
+    TRY(const std::string directory,
+        caches_.take(
+            name, mount, [&](const std::string& path) { return makeCache(mount, find, path); },
+            stop_));
+    return tree_.makeSymlink(mounted.target, directory);
+  }
   for (const Mounted& other : mounted_) {
     if (other.cache == name) {
       return tree_.makeSymlink(mounted.target,
@@ -204,7 +267,8 @@ Status RunMounts::tearDown() {
     CHECK_OK(undo(*it));
   }
   mounted_.clear();
-  return ok();
+  caches_.release();
+  return removeSecrets();
 }
 
 Status RunMounts::undo(const Mounted& mounted) {

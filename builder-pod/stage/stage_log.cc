@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "lib/base/file.h"
 
@@ -43,6 +44,7 @@ void StageLog::say(std::string_view bytes) {
 }
 
 void StageLog::finishCopy() {
+  flush();
   if (!copy_) {
     return;
   }
@@ -56,7 +58,75 @@ void StageLog::finishCopy() {
   copy_ = Fd();
 }
 
+namespace {
+
+std::string masked(std::string text, const std::vector<std::string>& hidden) {
+  constexpr std::string_view kMask = "***";
+  for (const std::string& word : hidden) {
+    for (std::size_t at = text.find(word); at != std::string::npos;
+         at = text.find(word, at + kMask.size())) {
+      text.replace(at, word.size(), kMask);
+    }
+  }
+  return text;
+}
+
+/// The length of the longest end of `text` that `hidden` begins with.
+std::size_t overlap(std::string_view text, std::string_view hidden) {
+  std::size_t length = std::min(text.size(), hidden.size() - 1);
+  while (length > 0 && text.substr(text.size() - length) != hidden.substr(0, length)) {
+    --length;
+  }
+  return length;
+}
+
+/// How much of `text` can be shown now: what is behind it may be the beginning of a hidden text, or
+/// reaches into that.
+std::size_t safeLength(const std::string& text, const std::vector<std::string>& hidden) {
+  std::size_t cut = text.size();
+  for (const std::string& word : hidden) {
+    cut = std::min(cut, text.size() - overlap(text, word));
+  }
+  for (bool moved = true; moved;) {
+    moved = false;
+    for (const std::string& word : hidden) {
+      const std::size_t from = cut < word.size() ? 0 : cut - word.size() + 1;
+      const std::size_t at = text.find(word, from);
+      if (at < cut) {
+        cut = at;
+        moved = true;
+      }
+    }
+  }
+  return text.size() - cut > kMaxLine ? text.size() : cut;
+}
+
+}  // namespace
+
 void StageLog::output(std::string_view bytes) {
+  if (hidden_.empty()) {
+    show(bytes);
+    return;
+  }
+  std::string text = std::exchange(pending_, {}) + std::string(bytes);
+  const std::size_t cut = safeLength(text, hidden_);
+  pending_ = text.substr(cut);
+  text.resize(cut);
+  show(masked(std::move(text), hidden_));
+}
+
+void StageLog::flush() {
+  if (!pending_.empty()) {
+    show(masked(std::exchange(pending_, {}), hidden_));
+  }
+}
+
+void StageLog::forgetTail() {
+  flush();
+  tail_.clear();
+}
+
+void StageLog::show(std::string_view bytes) {
   tail_.append(bytes);
   if (tail_.size() > 4 * kTail) {
     tail_.erase(0, tail_.size() - kTail);
@@ -78,6 +148,7 @@ void StageLog::output(std::string_view bytes) {
 }
 
 void StageLog::endLine() {
+  flush();
   if (column_ > 0) {
     say("\n");
     column_ = 0;
@@ -95,7 +166,8 @@ void StageLog::frame(Json json) {
   write(makeFrame(key_, scope_, dumpJson(json)) + "\n");
 }
 
-std::string StageLog::tail() const {
+std::string StageLog::tail() {
+  flush();
   return tail_.size() > kTail ? tail_.substr(tail_.size() - kTail) : tail_;
 }
 

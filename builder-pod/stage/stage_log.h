@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lib/base/fd.h"
 #include "lib/base/json.h"
@@ -18,6 +19,9 @@ class StageLog {
  public:
   StageLog(int fd, std::string key, SealScope scope);
 
+  /// From now on `***` is shown for these texts in the output of steps, wherever it is broken into
+  /// pieces. Longest first.
+  void hide(std::vector<std::string> texts) { hidden_ = std::move(texts); }
   /// Output of a step, as it is. Lines longer than 64 KiB are broken.
   void output(std::string_view bytes);
   /// A line of ours; an unfinished line of a step is ended first.
@@ -29,12 +33,14 @@ class StageLog {
   /// Adds "seq", seals and writes.
   void frame(Json json);
   /// The end of the current step's output, at most 2 KiB.
-  std::string tail() const;
-  void forgetTail() { tail_.clear(); }
+  std::string tail();
+  void forgetTail();
 
  private:
   void write(std::string_view bytes);
   void say(std::string_view bytes);
+  void show(std::string_view bytes);
+  void flush();
   void endLine();
 
   int fd_;
@@ -47,6 +53,8 @@ class StageLog {
   std::size_t copied_ = 0;
   std::size_t leftOut_ = 0;
   std::string held_;  ///< the end of what was not copied yet
+  std::vector<std::string> hidden_;
+  std::string pending_;  ///< end of the output that may be the beginning of a hidden text
 };
 
 }  // namespace stagewright::stage

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "builder-pod/stage/held_secrets.h"
 #include "lib/base/error.h"
 #include "lib/base/seal.h"
 
@@ -37,6 +38,9 @@ struct StageOptions {
   std::string stash =
       "/.stagewright/stash";  ///< on the same file system as `root`: what mounts hide meanwhile
   std::map<std::string, std::string> namedContexts;
+  HeldSecrets secrets;
+  /// In memory. What a mount shows of `secrets` lies here during its step and at no other time.
+  std::string secretsDir = "/.stagewright/secrets";
   std::set<std::string> excluded = {".stagewright"};  ///< below `root`, not part of the image
 
   SealScope scope() const { return {runId, std::to_string(stage), attempt}; }

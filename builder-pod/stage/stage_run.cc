@@ -1,9 +1,13 @@
 #include "builder-pod/stage/stage_run.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "builder-pod/stage/decompress.h"
+#include "lib/base/file.h"
 #include "lib/base/seal.h"
 #include "lib/layer/apply.h"
 #include "lib/layer/stream.h"
@@ -110,8 +114,45 @@ Status StageRun::layStage(int stage) {
                     " reports another number of layers than it has steps");
   }
   for (const plan::LayerReport& layer : report->layers) {
-    CHECK_OK(layLayer(stage, layer));
+    const auto& steps = plan_.stages[static_cast<std::size_t>(stage)].steps;
+    const bool isKnown = layer.step >= 0 && static_cast<std::size_t>(layer.step) < steps.size();
+    const auto* cached =
+        isKnown ? std::get_if<plan::LayerStep>(&steps[static_cast<std::size_t>(layer.step)].action)
+                : nullptr;
+    if (cached != nullptr) {
+      CHECK_OK(layCached(*cached));
+    } else {
+      CHECK_OK(layLayer(stage, layer));
+    }
   }
+  return ok();
+}
+
+/// What prepare took from the cache: compressed, and checked here against what the plan says.
+Result<std::int64_t> StageRun::layCached(const plan::LayerStep& layer) {
+  const std::string name = "cached layer " + layer.diffId.str();
+  TRY(const Fd fetched, openDirectory(options_.fetched));
+  TRY(const Fd file, openBeneath(fetched.get(), plan::cachedLayerName(layer.blob.digest.hex()),
+                                 O_RDONLY | O_NONBLOCK));
+  layer::FileSource source(file.get(), name);
+  TRY(const auto plain, makeDecompressed(source));
+  layer::HashingSource hashing(*plain);
+  layer::TarReader reader(hashing);
+  CHECK_OK(layer::applyLayer(*tree_, reader));
+  CHECK_OK(hashing.drain());
+  if ("sha256:" + hashing.sha256Hex() != layer.diffId.str()) {
+    return unavailable(name + ": the cache has something else under its name");
+  }
+  return hashing.size();
+}
+
+Status StageRun::runCachedStep(int index, const plan::LayerStep& layer) {
+  const auto began = steady_clock::now();
+  TRY(const std::int64_t size, layCached(layer));
+  tree_->takeTouched();
+  baseline_.reset();
+  report_.layers.push_back({index, layer.diffId, size});
+  report_.times.push_back({index, millisSince(began)});
   return ok();
 }
 
@@ -133,10 +174,15 @@ Status StageRun::layLayer(int stage, const plan::LayerReport& layer) {
 
 Status StageRun::runStep(int index) {
   const plan::Step& step = stage_.steps[static_cast<std::size_t>(index)];
-  current_ = index;
+  const auto* cached = std::get_if<plan::LayerStep>(&step.action);
   log_.forgetTail();
   log_.line("[" + stage_.name + " " + std::to_string(index + 2) + "/" +
-            std::to_string(stage_.steps.size() + 1) + "] " + step.text);
+            std::to_string(stage_.steps.size() + 1) + "] " + (cached == nullptr ? "" : "CACHED ") +
+            step.text);
+  if (cached != nullptr) {
+    return runCachedStep(index, *cached);
+  }
+  current_ = index;
   announce(index, "Started");
   const auto began = steady_clock::now();
   auto items = execute(step);

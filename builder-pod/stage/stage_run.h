@@ -32,6 +32,8 @@ class StageRun {
   Status layBase();
   Status layStage(int stage);
   Status layLayer(int stage, const plan::LayerReport& layer);
+  Result<std::int64_t> layCached(const plan::LayerStep& layer);
+  Status runCachedStep(int index, const plan::LayerStep& layer);
   Status runStep(int index);
   Status packExports();
 

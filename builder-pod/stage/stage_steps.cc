@@ -60,13 +60,15 @@ Result<StageRun::Items> StageRun::executeRun(const plan::Step& step, const plan:
   CHECK_OK(loadBaseline());
   TRY(const std::string workdir, tree_->resolve(run.workdir));
   CHECK_OK(CopyEngine::makeDirectories(*tree_, workdir, 0755, std::nullopt));
-  RunMounts mounts(*tree_, options_, runner_.canBind());
+  RunMounts mounts(*tree_, options_, runner_.canBind(), &stop_);
   CHECK_OK(mounts.setUp(run, [this](const plan::Mount& mount) { return findMountSource(mount); }));
   HostnameWatch hostname(*tree_);
   CHECK_OK(settleBaseline());
   const bool networkNone = run.networkNone || options_.networkNone;
-  const RunRequest request{
+  RunRequest request{
       run.argv, completeEnvironment(run.env, who), run.workdir, who, networkNone, mounts.binds()};
+  request.service = mounts.service();
+  request.env.insert(request.env.end(), mounts.env().begin(), mounts.env().end());
   TRY(const RunOutcome outcome,
       runner_.run(
           request, [this](std::string_view bytes) { log_.output(bytes); }, deadline(), stop_));

@@ -2,6 +2,8 @@
 // forks; the local engine starts a container.
 #pragma once
 
+#include <poll.h>
+
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,13 +24,26 @@ struct BindMount {
   bool readOnly = false;
 };
 
+/// What must be answered while a step runs. The thread that waits for the step does it, so that no
+/// other thread exists when it forks.
+class StepService {
+ public:
+  virtual ~StepService() = default;
+  /// What to wait for.
+  virtual void addTo(std::vector<pollfd>& fds) const = 0;
+  /// Acts on what has happened; never blocks. `fds` holds at least what addTo() added, after
+  /// poll().
+  virtual void serve(const std::vector<pollfd>& fds) = 0;
+};
+
 struct RunRequest {
   std::vector<std::string> argv;
   std::vector<std::string> env;  ///< complete
   std::string workdir;           ///< absolute, exists
   Identity identity;
   bool networkNone = false;
-  std::vector<BindMount> binds;  ///< empty unless canBind()
+  std::vector<BindMount> binds;    ///< empty unless canBind()
+  StepService* service = nullptr;  ///< borrowed for the call; may be null
 };
 
 struct RunOutcome {

@@ -27,6 +27,20 @@ void move(Json& from, Json& to, const char* key) {
   }
 }
 
+/// Which ids there are is an input; which Secret stands behind one is a remedy.
+void splitSecrets(Json& inputs, Json& remedies, const char* list) {
+  const auto it = inputs.find(list);
+  if (it == inputs.end()) {
+    return;
+  }
+  remedies[list] = *it;
+  for (Json& secret : *it) {
+    secret.erase("secretKeyRef");
+  }
+  sortByKey(inputs, list, "id");
+  sortByKey(remedies, list, "id");
+}
+
 struct Parts {
   Json inputs;
   Json remedies = Json::object();
@@ -36,15 +50,16 @@ struct Parts {
 Parts split(const ImageBuildSpec& spec) {
   Parts out;
   out.inputs = toJson(spec);
-  for (const char* key :
-       {"imagePullSecrets", "registries", "workspace", "execution", "timeout", "queueTimeout",
-        "retry"}) {
+  for (const char* key : {"imagePullSecrets", "registries", "cache", "workspace", "execution",
+                          "timeout", "queueTimeout", "retry"}) {
     move(out.inputs, out.remedies, key);
   }
   move(out.inputs["output"], out.remedies["output"], "secretRef");
   if (spec.source && spec.source->git) {
     move(out.inputs["source"]["git"], out.remedies["source"], "secretRef");
   }
+  splitSecrets(out.inputs, out.remedies, "secrets");
+  splitSecrets(out.inputs, out.remedies, "ssh");
   for (const char* key : {"queue", "priority", "suspend", "retention", "onInputChange"}) {
     out.inputs.erase(key);
   }
@@ -54,19 +69,36 @@ Parts split(const ImageBuildSpec& spec) {
 std::string hashOf(const Json& value) { return "sha256:" + sha256Hex(dumpJson(value)); }
 }  // namespace
 
-std::string rebuildToken(const ImageBuild& build) {
-  const auto it = build.metadata.annotations.find(std::string(kRebuildAnnotation));
+namespace {
+std::string tokenOr(const ImageBuild& build, std::string_view annotation,
+                    const std::string& handled) {
+  const auto it = build.metadata.annotations.find(std::string(annotation));
   if (it == build.metadata.annotations.end() || it->second.empty()) {
-    return build.status.lastHandledRebuild;
+    return handled;
   }
   // An annotation may be longer than what status can hold.
   return it->second.size() <= kMaxToken ? it->second : "sha256:" + sha256Hex(it->second);
+}
+}  // namespace
+
+std::string rebuildToken(const ImageBuild& build) {
+  return tokenOr(build, kRebuildAnnotation, build.status.lastHandledRebuild);
+}
+
+std::string noCacheToken(const ImageBuild& build) {
+  return tokenOr(build, kRebuildNoCacheAnnotation, build.status.lastHandledNoCacheRebuild);
+}
+
+std::string joinTokens(const std::string& rebuild, const std::string& noCache) {
+  return noCache.empty() ? rebuild : rebuild + "\n" + noCache;
 }
 
 std::string inputHash(const ImageBuildSpec& spec, std::string_view token) {
   Json inputs = split(spec).inputs;
   sortByKey(inputs, "buildArgs", "name");
+  sortByKey(inputs, "buildContexts", "name");
   sortByKey(inputs["output"], "labels", "name");
+  sortByKey(inputs["output"], "annotations", "name");
   if (inputs["output"].contains("tags")) {
     std::sort(inputs["output"]["tags"].begin(), inputs["output"]["tags"].end());
   }

@@ -13,6 +13,10 @@ namespace stagewright::api {
 /// The token that counts now: the rebuild annotation, or the last one handled (removing the
 /// annotation does nothing).
 std::string rebuildToken(const ImageBuild& build);
+/// The same for rebuild-no-cache.
+std::string noCacheToken(const ImageBuild& build);
+/// Both in one text for inputHash(); the first alone as long as the second was never used.
+std::string joinTokens(const std::string& rebuild, const std::string& noCache);
 
 /// sha256:… over the canonical JSON of the inputs that are set, and the rebuild token. Lists that
 /// are maps or sets are sorted by key, because order means nothing there. A field that a later

@@ -20,6 +20,9 @@ Status parseInputs(const JsonReader& reader, ImageBuildSpec& out) {
   TRY(out.buildArgs, listOf<NameValue>(reader, "buildArgs", [](const JsonReader& item) {
         return parseNameValue(item, "spec.buildArgs[]");
       }));
+  TRY(out.buildContexts, listOf<BuildContext>(reader, "buildContexts", parseBuildContext));
+  TRY(out.secrets, parseBuildSecrets(reader, "secrets"));
+  TRY(out.ssh, parseBuildSecrets(reader, "ssh"));
   TRY(const JsonReader output, reader.object("output"));
   TRY(out.output, parseOutput(output));
   return ok();
@@ -33,6 +36,10 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
                             return item.string("name");
                           }));
   TRY(out.registries, listOf<Registry>(reader, "registries", parseRegistry));
+  TRY(const std::optional<JsonReader> cache, reader.optionalObject("cache"));
+  if (cache) {
+    TRY(out.cache, parseCache(*cache));
+  }
   TRY(const std::optional<JsonReader> workspace, reader.optionalObject("workspace"));
   if (workspace) {
     TRY(out.workspace, parseWorkspace(*workspace));
@@ -83,7 +90,8 @@ Result<std::map<std::string, std::string>> parseAnnotations(const JsonReader& me
   std::map<std::string, std::string> out;
   TRY(const std::optional<JsonReader> map, metadata.optionalObject("annotations"));
   if (map) {
-    for (const std::string_view key : {kRebuildAnnotation, kCancelAnnotation}) {
+    for (const std::string_view key :
+         {kRebuildAnnotation, kRebuildNoCacheAnnotation, kCancelAnnotation}) {
       if (map->has(key)) {
         TRY(out[std::string(key)], map->string(key));
       }
@@ -164,6 +172,9 @@ Json toJson(const ImageBuildSpec& spec) {
   putText(out, "dockerfileInline", spec.dockerfileInline);
   putText(out, "target", spec.target);
   putJson(out, "buildArgs", arrayOf(spec.buildArgs));
+  putJson(out, "buildContexts", arrayOf(spec.buildContexts));
+  putJson(out, "secrets", arrayOf(spec.secrets));
+  putJson(out, "ssh", arrayOf(spec.ssh));
   putJson(out, "output", toJson(spec.output));
   Json pullSecrets = Json::array();
   for (const std::string& name : spec.imagePullSecrets) {
@@ -171,6 +182,7 @@ Json toJson(const ImageBuildSpec& spec) {
   }
   putJson(out, "imagePullSecrets", std::move(pullSecrets));
   putJson(out, "registries", arrayOf(spec.registries));
+  putJson(out, "cache", toJson(spec.cache));
   putJson(out, "workspace", toJson(spec.workspace));
   putJson(out, "execution", toJson(spec.execution));
   putText(out, "queue", spec.queue);

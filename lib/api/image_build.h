@@ -26,6 +26,8 @@ inline constexpr std::size_t kMaxNameLength = 40;
 
 // Annotations of an ImageBuild.
 inline constexpr std::string_view kRebuildAnnotation = "build.stagewright.dev/rebuild";
+inline constexpr std::string_view kRebuildNoCacheAnnotation =
+    "build.stagewright.dev/rebuild-no-cache";
 inline constexpr std::string_view kCancelAnnotation = "build.stagewright.dev/cancel";
 
 // Labels of pods and claims.
@@ -70,6 +72,16 @@ struct NameValue {
   std::string value;
 };
 
+enum class OutputFormat { kOCI, kDocker };
+enum class Compression { kGzip, kZstd };
+enum class TimestampPolicy { kNow, kSource, kZero, kFixed };
+
+/// What stands for the time of everything that a build makes.
+struct Timestamp {
+  TimestampPolicy policy = TimestampPolicy::kNow;
+  std::optional<TimePoint> time;  ///< kFixed
+};
+
 /// Either `image` or `repository` with `tags`.
 struct Output {
   std::string image;
@@ -77,9 +89,26 @@ struct Output {
   std::vector<std::string> tags;
   std::string secretRef;  ///< name of a kubernetes.io/dockerconfigjson Secret
   std::vector<NameValue> labels;
+  std::vector<NameValue> annotations;  ///< of the manifest
+  std::optional<OutputFormat> format;
+  std::optional<Compression> compression;
+  std::optional<Timestamp> timestamp;
 };
 
 struct ConfigMapKey {
+  std::string name;
+  std::string key;
+};
+
+/// A named context: an image under the name by which FROM, COPY --from and mounts ask for it.
+struct BuildContext {
+  std::string name;
+  std::string image;
+};
+
+/// A Secret's key under the id by which RUN --mount names it. JSON: {id, secretKeyRef: {name, key}}
+struct BuildSecret {
+  std::string id;
   std::string name;
   std::string key;
 };
@@ -90,6 +119,15 @@ struct Registry {
   std::string host;
   std::optional<Tls> tls;
   std::optional<ConfigMapKey> trustedCA;
+};
+
+enum class CacheMode { kNone, kRegistry };
+enum class CachePolicy { kUse, kRefresh };
+
+struct Cache {
+  std::optional<CacheMode> mode;
+  std::string repository;  ///< kRegistry
+  std::optional<CachePolicy> policy;
 };
 
 enum class AccessMode { kReadWriteOnce, kReadWriteMany };
@@ -177,9 +215,13 @@ struct ImageBuildSpec {
   std::string dockerfileInline;
   std::string target;
   std::vector<NameValue> buildArgs;
+  std::vector<BuildContext> buildContexts;
+  std::vector<BuildSecret> secrets;  ///< RUN --mount=type=secret
+  std::vector<BuildSecret> ssh;      ///< private keys for RUN --mount=type=ssh
   Output output;
   std::vector<std::string> imagePullSecrets;
   std::vector<Registry> registries;
+  Cache cache;
   Workspace workspace;
   Execution execution;
   std::string queue;

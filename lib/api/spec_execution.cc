@@ -7,6 +7,8 @@ namespace stagewright::api {
 
 namespace {
 constexpr std::array<std::string_view, 3> kTlsWords = {"Verify", "SkipVerify", "PlainHTTP"};
+constexpr std::array<std::string_view, 2> kCacheModeWords = {"None", "Registry"};
+constexpr std::array<std::string_view, 2> kCachePolicyWords = {"Use", "Refresh"};
 constexpr std::array<std::string_view, 2> kAccessModeWords = {"ReadWriteOnce", "ReadWriteMany"};
 constexpr std::array<std::string_view, 3> kIsolationWords = {"Auto", "UserNamespace", "Baseline"};
 constexpr std::array<std::string_view, 3> kStartWords = {"Auto", "Eager", "WhenReady"};
@@ -130,6 +132,26 @@ Result<Registry> parseRegistry(const JsonReader& reader) {
   if (out.trustedCA && out.tls && *out.tls != Tls::kVerify) {
     return reader.error("trustedCA has no effect unless tls is Verify");
   }
+  return out;
+}
+
+Result<Cache> parseCache(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec.cache"));
+  Cache out;
+  TRY(out.mode, optionalEnum<CacheMode>(reader, "mode", kCacheModeWords));
+  TRY(out.repository, reader.string("repository", ""));
+  TRY(out.policy, optionalEnum<CachePolicy>(reader, "policy", kCachePolicyWords));
+  if ((out.mode == CacheMode::kRegistry) == out.repository.empty()) {
+    return reader.error("mode Registry needs repository, and no other has one");
+  }
+  return out;
+}
+
+Json toJson(const Cache& cache) {
+  Json out = Json::object();
+  putEnum(out, "mode", cache.mode, kCacheModeWords);
+  putText(out, "repository", cache.repository);
+  putEnum(out, "policy", cache.policy, kCachePolicyWords);
   return out;
 }
 

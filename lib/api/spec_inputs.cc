@@ -23,6 +23,32 @@ Result<NameValue> parseNameValue(const JsonReader& reader, std::string_view path
   return out;
 }
 
+Result<BuildContext> parseBuildContext(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec.buildContexts[]"));
+  BuildContext out;
+  TRY(out.name, reader.string("name"));
+  TRY(out.image, reader.string("image"));
+  return out;
+}
+
+Json toJson(const BuildContext& context) {
+  return {{"name", context.name}, {"image", context.image}};
+}
+
+Result<std::vector<BuildSecret>> parseBuildSecrets(const JsonReader& spec, std::string_view list) {
+  const std::string path = "spec." + std::string(list) + "[]";
+  return listOf<BuildSecret>(spec, list, [&](const JsonReader& item) -> Result<BuildSecret> {
+    CHECK_OK(onlySpecKeys(item, path));
+    BuildSecret out;
+    TRY(out.id, item.string("id"));
+    TRY(const JsonReader ref, item.object("secretKeyRef"));
+    CHECK_OK(onlySpecKeys(ref, path + ".secretKeyRef"));
+    TRY(out.name, ref.string("name"));
+    TRY(out.key, ref.string("key"));
+    return out;
+  });
+}
+
 namespace {
 Result<GitRef> parseGitRef(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.source.git.ref"));
@@ -103,6 +129,30 @@ Result<Source> parseSource(const JsonReader& reader) {
   return out;
 }
 
+namespace {
+constexpr std::array<std::string_view, 2> kFormatWords = {"OCI", "Docker"};
+constexpr std::array<std::string_view, 2> kCompressionWords = {"gzip", "zstd"};
+constexpr std::array<std::string_view, 4> kPolicyWords = {"Now", "Source", "Zero", "Fixed"};
+
+Result<Timestamp> parseTimestamp(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec.output.timestamp"));
+  Timestamp out;
+  TRY(const auto policy, optionalEnum<TimestampPolicy>(reader, "policy", kPolicyWords));
+  out.policy = policy.value_or(TimestampPolicy::kNow);
+  TRY(out.time, optionalTime(reader, "time"));
+  if ((out.policy == TimestampPolicy::kFixed) != out.time.has_value()) {
+    return reader.error("policy Fixed needs time, and no other has one");
+  }
+  return out;
+}
+
+Json toJson(const Timestamp& timestamp) {
+  Json out = {{"policy", kPolicyWords[static_cast<std::size_t>(timestamp.policy)]}};
+  putTime(out, "time", timestamp.time);
+  return out;
+}
+}  // namespace
+
 Result<Output> parseOutput(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.output"));
   Output out;
@@ -113,6 +163,19 @@ Result<Output> parseOutput(const JsonReader& reader) {
   TRY(out.labels, listOf<NameValue>(reader, "labels", [](const JsonReader& item) {
         return parseNameValue(item, "spec.output.labels[]");
       }));
+  TRY(out.annotations, listOf<NameValue>(reader, "annotations", [](const JsonReader& item) {
+        return parseNameValue(item, "spec.output.annotations[]");
+      }));
+  TRY(out.format, optionalEnum<OutputFormat>(reader, "format", kFormatWords));
+  TRY(out.compression, optionalEnum<Compression>(reader, "compression", kCompressionWords));
+  TRY(const std::optional<JsonReader> timestamp, reader.optionalObject("timestamp"));
+  if (timestamp) {
+    TRY(out.timestamp, parseTimestamp(*timestamp));
+  }
+  if (out.format == OutputFormat::kDocker &&
+      (out.compression == Compression::kZstd || !out.annotations.empty())) {
+    return reader.error("format Docker knows neither zstd nor annotations");
+  }
   if (out.image.empty() == out.repository.empty()) {
     return reader.error("needs either image or repository");
   }
@@ -135,6 +198,10 @@ Json toJson(const Source& source) {
 
 Json toJson(const NameValue& pair) { return {{"name", pair.name}, {"value", pair.value}}; }
 
+Json toJson(const BuildSecret& secret) {
+  return {{"id", secret.id}, {"secretKeyRef", {{"name", secret.name}, {"key", secret.key}}}};
+}
+
 Json toJson(const Output& output) {
   Json out = Json::object();
   putText(out, "image", output.image);
@@ -142,6 +209,12 @@ Json toJson(const Output& output) {
   putJson(out, "tags", output.tags);
   putJson(out, "secretRef", nameObject(output.secretRef));
   putJson(out, "labels", arrayOf(output.labels));
+  putJson(out, "annotations", arrayOf(output.annotations));
+  putEnum(out, "format", output.format, kFormatWords);
+  putEnum(out, "compression", output.compression, kCompressionWords);
+  if (output.timestamp) {
+    out["timestamp"] = toJson(*output.timestamp);
+  }
   return out;
 }
 

@@ -9,6 +9,10 @@ namespace stagewright::api {
 // spec_inputs.cc
 Result<Source> parseSource(const JsonReader& reader);
 Result<Output> parseOutput(const JsonReader& reader);
+Result<BuildContext> parseBuildContext(const JsonReader& reader);
+Json toJson(const BuildContext& context);
+/// `list` is secrets or ssh.
+Result<std::vector<BuildSecret>> parseBuildSecrets(const JsonReader& spec, std::string_view list);
 Result<NameValue> parseNameValue(const JsonReader& reader, std::string_view path);
 /// `{name: x}` at `key`, empty if absent.
 Result<std::string> parseNameRef(const JsonReader& reader, std::string_view key,
@@ -16,6 +20,7 @@ Result<std::string> parseNameRef(const JsonReader& reader, std::string_view key,
 Json toJson(const Source& source);
 Json toJson(const Output& output);
 Json toJson(const NameValue& pair);
+Json toJson(const BuildSecret& secret);
 
 // spec_lifecycle.cc
 Result<RetryPolicy> parseRetry(const JsonReader& reader);
@@ -27,6 +32,8 @@ void putOnInputChange(Json& spec, const std::optional<OnInputChange>& value);
 
 // spec_execution.cc
 Result<Registry> parseRegistry(const JsonReader& reader);
+Result<Cache> parseCache(const JsonReader& reader);
+Json toJson(const Cache& cache);
 Result<Workspace> parseWorkspace(const JsonReader& reader);
 Result<Execution> parseExecution(const JsonReader& reader);
 Json toJson(const Registry& registry);

@@ -148,6 +148,7 @@ Result<ImageBuildStatus> parseStatus(const JsonReader& reader) {
   TRY(out.inputHash, reader.string("inputHash", ""));
   TRY(out.remediesHash, reader.string("remediesHash", ""));
   TRY(out.lastHandledRebuild, reader.string("lastHandledRebuild", ""));
+  TRY(out.lastHandledNoCacheRebuild, reader.string("lastHandledNoCacheRebuild", ""));
   TRY(out.run, optionalPart<RunStatus>(reader, "run", parseRun));
   TRY(out.stages, listOf<StageStatus>(reader, "stages", parseStage));
   TRY(out.image, optionalPart<ImageStatus>(reader, "image", parseImage));
@@ -169,6 +170,7 @@ Json toJson(const ImageBuildStatus& status) {
   putText(out, "inputHash", status.inputHash);
   putText(out, "remediesHash", status.remediesHash);
   putText(out, "lastHandledRebuild", status.lastHandledRebuild);
+  putText(out, "lastHandledNoCacheRebuild", status.lastHandledNoCacheRebuild);
   putJson(out, "run", status.run ? toJson(*status.run) : Json::object());
   putJson(out, "stages", arrayOf(status.stages));
   putJson(out, "image", status.image ? toJson(*status.image) : Json::object());

@@ -68,6 +68,9 @@ struct StageStatus : AttemptStatus {
   std::vector<int> dependsOn;
   bool usesContext = false;
   bool usesFetched = false;
+  bool usesCaches = false;
+  std::vector<std::string> secrets;  ///< ids of RUN --mount=type=secret
+  std::vector<std::string> ssh;      ///< ids of RUN --mount=type=ssh
   std::map<int, int>
       upstream;  ///< stage -> attempt this attempt is pinned to; JSON: [{stage, attempt}]
 };
@@ -100,6 +103,7 @@ struct RunStatus {
   AttemptStatus prepare;
   AttemptStatus publish;
   int infrastructureRetries = 0;  ///< charged ones
+  bool noCache = false;           ///< caches are written, not read: rebuild-no-cache
   int restarts = 0;               ///< runs before this one that a lost or full node ended
   std::optional<TimePoint> startTime;
   std::string queue;      ///< that it waits in or was admitted from; may be empty
@@ -170,6 +174,7 @@ struct ImageBuildStatus {
   std::string inputHash;
   std::string remediesHash;
   std::string lastHandledRebuild;
+  std::string lastHandledNoCacheRebuild;
   std::optional<RunStatus> run;
   std::vector<StageStatus> stages;
   std::optional<ImageStatus> image;

@@ -158,6 +158,7 @@ Result<RunStatus> parseRun(const JsonReader& reader) {
   TRY(out.publish, attemptAt(reader, "publish"));
   TRY(out.infrastructureRetries, intOf(reader, "infrastructureRetries"));
   TRY(out.restarts, intOf(reader, "restarts"));
+  TRY(out.noCache, reader.boolean("noCache", false));
   TRY(out.startTime, optionalTime(reader, "startTime"));
   TRY(out.queue, reader.string("queue", ""));
   TRY(out.queuePosition, intOf(reader, "queuePosition"));
@@ -187,6 +188,9 @@ Json toJson(const RunStatus& run) {
   putAttemptAt(out, "publish", run.publish);
   putNumber(out, "infrastructureRetries", run.infrastructureRetries);
   putNumber(out, "restarts", run.restarts);
+  if (run.noCache) {
+    out["noCache"] = true;
+  }
   putTime(out, "startTime", run.startTime);
   putText(out, "queue", run.queue);
   putNumber(out, "queuePosition", run.queuePosition);
@@ -213,6 +217,9 @@ Result<StageStatus> parseStage(const JsonReader& reader) {
   TRY(out.dependsOn, parseIndexes(reader, "dependsOn"));
   TRY(out.usesContext, reader.boolean("usesContext", false));
   TRY(out.usesFetched, reader.boolean("usesFetched", false));
+  TRY(out.usesCaches, reader.boolean("usesCaches", false));
+  TRY(out.secrets, reader.strings("secrets"));
+  TRY(out.ssh, reader.strings("ssh"));
   TRY(out.upstream, parseUpstream(reader));
   return out;
 }
@@ -232,6 +239,11 @@ Json toJson(const StageStatus& stage) {
   if (stage.usesFetched) {
     out["usesFetched"] = true;
   }
+  if (stage.usesCaches) {
+    out["usesCaches"] = true;
+  }
+  putJson(out, "secrets", stage.secrets);
+  putJson(out, "ssh", stage.ssh);
   putJson(out, "upstream", upstreamJson(stage.upstream));
   putAttempt(out, stage);
   return out;

@@ -1,6 +1,7 @@
 #include "lib/http/curl_exchange.h"
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <charconv>
@@ -39,6 +40,7 @@ Status CurlExchange::prepare(void* easy) {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CurlExchange::onBody);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  setAddressCheck(easy);
   CHECK_OK(setBody(easy));
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
   for (const Header& header : request_.headers.fields()) {
@@ -54,6 +56,21 @@ Status CurlExchange::prepare(void* easy) {
   }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headerList_);
   return ok();
+}
+
+void CurlExchange::setAddressCheck(void* easy) {
+  if (!request_.checkAddress) {
+    return;
+  }
+  using OpenSocket = curl_socket_t (*)(void*, curlsocktype, curl_sockaddr*);
+  const OpenSocket open = [](void* self, curlsocktype purpose, curl_sockaddr* address) {
+    return static_cast<curl_socket_t>(onOpenSocket(self, static_cast<int>(purpose), address));
+  };
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+  // A connection that was made without the check, or under another one, proves nothing.
+  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 Status CurlExchange::setBody(void* easy) {
@@ -167,6 +184,18 @@ int CurlExchange::onSeek(void* self, std::int64_t offset, int origin) {
   auto* exchange = static_cast<CurlExchange*>(self);
   const bool start = origin == SEEK_SET && offset == 0;
   return start && exchange->request_.body->rewind() ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+int CurlExchange::onOpenSocket(void* self, int purpose, curl_sockaddr* address) {
+  auto* exchange = static_cast<CurlExchange*>(self);
+  if (purpose != CURLSOCKTYPE_IPCXN) {
+    return -1;
+  }
+  if (Status allowed = exchange->request_.checkAddress(address->addr); !allowed) {
+    exchange->error_ = std::move(allowed).error().during(describe(exchange->request_));
+    return -1;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 Result<Response> CurlExchange::finish(void* easy, int code) {

@@ -10,6 +10,7 @@
 #include "lib/http/transport.h"
 
 struct curl_slist;
+struct curl_sockaddr;
 
 namespace stagewright::http {
 
@@ -33,10 +34,12 @@ class CurlExchange {
   static std::size_t onBody(char* bytes, std::size_t size, std::size_t count, void* self);
   static std::size_t onRead(char* buffer, std::size_t size, std::size_t count, void* self);
   static int onSeek(void* self, std::int64_t offset, int origin);
+  static int onOpenSocket(void* self, int purpose, curl_sockaddr* address);
 
   bool takeHeader(std::string_view line);
   bool takeBody(std::string_view bytes);
   Status setBody(void* easy);
+  void setAddressCheck(void* easy);
   Error failure(void* easy, int code) const;
   bool isSuccess() const { return response_.status >= 200 && response_.status < 300; }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "lib/base/error.h"
+#include "lib/http/address.h"
 #include "lib/http/headers.h"
 
 namespace stagewright::http {
@@ -80,6 +81,7 @@ struct Request {
   std::int64_t bodyLimit = kErrorBodyLimit;
   Tls tls;
   Timeouts timeouts;
+  AddressCheck checkAddress;  ///< may be empty; where a proxy is used, it is asked about the proxy
 };
 
 /// Thread-safe: send() may run on several threads.

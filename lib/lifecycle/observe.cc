@@ -87,7 +87,23 @@ bool isStuck(const ObservedContainer& init) {
          (init.state == ObservedContainer::State::kTerminated && init.exitCode != 0);
 }
 
-ObservedContainer decisiveContainer(const Json& status) {
+/// The container that is called as the pod's role (the kubelet sorts them by name), unless another
+/// one cannot even start.
+ObservedContainer mainContainer(const Json& containers, std::string_view role) {
+  ObservedContainer main;
+  for (const Json& item : containers) {
+    ObservedContainer container = readContainer(item);
+    if (container.name == role) {
+      main = std::move(container);
+    } else if (container.state == ObservedContainer::State::kWaiting &&
+               container.reason != "ContainerCreating" && container.reason != "PodInitializing") {
+      return container;
+    }
+  }
+  return main;
+}
+
+ObservedContainer decisiveContainer(const Json& status, std::string_view role) {
   for (const Json& item : partAt(status, "initContainerStatuses")) {
     ObservedContainer init = readContainer(item);
     if (isStuck(init)) {
@@ -95,8 +111,7 @@ ObservedContainer decisiveContainer(const Json& status) {
     }
   }
   const Json& containers = partAt(status, "containerStatuses");
-  return containers.is_array() && !containers.empty() ? readContainer(containers[0])
-                                                      : ObservedContainer();
+  return containers.is_array() ? mainContainer(containers, role) : ObservedContainer();
 }
 
 PodPhase podPhaseOf(const std::string& text) {
@@ -184,7 +199,7 @@ Result<ObservedPod> observePod(const Json& pod) {
   out.message = textAt(status, "message");
   out.startTime = timeAt(status, "startTime");
   out.node = textAt(partAt(pod, "spec"), "nodeName");
-  out.container = decisiveContainer(status);
+  out.container = decisiveContainer(status, out.role);
   out.runKey = runKeyOf(partAt(pod, "spec"));
   readConditions(status, out);
   onServerClock(out);

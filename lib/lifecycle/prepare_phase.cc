@@ -25,6 +25,13 @@ api::StageStatus stageOf(const plan::StageSummary& summary) {
   out.dependsOn = summary.dependsOn;
   out.usesContext = summary.usesContext;
   out.usesFetched = summary.usesFetched;
+  out.usesCaches = summary.usesCaches;
+  out.cachedSteps = summary.cachedSteps;
+  if (summary.skipped) {  // there is nothing to run
+    out.state = AttemptState::kSucceeded;
+  }
+  out.secrets = summary.secrets;
+  out.ssh = summary.ssh;
   return out;
 }
 

@@ -21,8 +21,9 @@ std::string triggerOf(Turn& turn, const std::string& hash) {
     return "Created";
   }
   if (hash != status.inputHash) {
-    return api::rebuildToken(turn.build) != status.lastHandledRebuild ? "RebuildRequested"
-                                                                      : "SpecChanged";
+    const bool asked = api::rebuildToken(turn.build) != status.lastHandledRebuild ||
+                       api::noCacheToken(turn.build) != status.lastHandledNoCacheRebuild;
+    return asked ? "RebuildRequested" : "SpecChanged";
   }
   if (status.run->result != reason::kFailed) {
     return {};
@@ -70,7 +71,9 @@ void openRun(Turn& turn, std::string trigger, std::int64_t sequence, std::string
 
 /// Whether pods made from `spec` belong to the run of `status`.
 bool hasInputsOf(const api::ImageBuildSpec& spec, const api::ImageBuildStatus& status) {
-  return api::inputHash(spec, status.lastHandledRebuild) == status.inputHash;
+  const std::string tokens =
+      api::joinTokens(status.lastHandledRebuild, status.lastHandledNoCacheRebuild);
+  return api::inputHash(spec, tokens) == status.inputHash;
 }
 
 /// A run is wanted, suspend holds it. What runs may end, unless its inputs are no longer those of
@@ -131,14 +134,17 @@ std::optional<api::ImageBuild> asBegun(const api::ImageBuild& build) {
 bool isNextWanted(const api::ImageBuild& build) {
   const api::ImageBuildStatus& status = build.status;
   const bool failed = status.run && status.run->result == reason::kFailed;
-  return api::inputHash(build.spec, api::rebuildToken(build)) != status.inputHash ||
+  return api::inputHash(build.spec,
+                        api::joinTokens(api::rebuildToken(build), api::noCacheToken(build))) !=
+             status.inputHash ||
          (failed && api::remediesHash(build.spec) != status.remediesHash);
 }
 
 bool beginRunIfWanted(Turn& turn) {
   api::ImageBuildStatus& status = turn.status();
   const std::string token = api::rebuildToken(turn.build);
-  const std::string hash = api::inputHash(turn.asked, token);
+  const std::string noCache = api::noCacheToken(turn.build);
+  const std::string hash = api::inputHash(turn.asked, api::joinTokens(token, noCache));
   std::string trigger = triggerOf(turn, hash);
   if (trigger.empty()) {
     return true;
@@ -154,8 +160,11 @@ bool beginRunIfWanted(Turn& turn) {
   status.inputHash = hash;
   status.remediesHash = api::remediesHash(turn.asked);
   status.lastHandledRebuild = token;
+  const bool withoutCache = status.lastHandledNoCacheRebuild != noCache;
+  status.lastHandledNoCacheRebuild = noCache;
   const std::int64_t sequence = status.run ? status.run->sequence + 1 : 1;
   openRun(turn, trigger, sequence, reason::kCancelled);
+  turn.run().noCache = withoutCache;
   turn.event(false, "RunStarted",
              "run " + turn.run().id + " started: " + trigger +
                  (replaced.empty() ? "" : "; run " + replaced + " is stopped"));
@@ -175,6 +184,7 @@ void restartRun(Turn& turn, std::string_view why, const std::string& cause) {
   api::RunStatus& run = turn.run();
   run.restarts = before.restarts + 1;
   run.infrastructureRetries = before.infrastructureRetries;
+  run.noCache = before.noCache;
   run.queue = before.queue;
   run.admittedTime = before.admittedTime;  // it keeps its place
   run.activeTime = before.activeTime;      // the timeout covers retries

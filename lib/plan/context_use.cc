@@ -13,20 +13,23 @@ bool hasWildcards(std::string_view path) {
   return path.find_first_of("*?[\\") != std::string_view::npos;
 }
 
+ContextUse useOf(const CopyStep& copy, const CopySource& source) {
+  std::string path = source.path;
+  if (const std::size_t at = copy.parents ? path.find(kPivot) : std::string::npos;
+      at != std::string::npos) {
+    path.replace(at, kPivot.size(), "/");
+  }
+  const bool pattern = hasWildcards(path);
+  return {std::move(path), pattern, pattern && copy.parents};
+}
+
 void addCopy(const CopyStep& copy, std::string_view context, std::vector<ContextUse>& out) {
   const auto wanted =
       context.empty() ? CopySource::From::kContext : CopySource::From::kNamedContext;
   for (const CopySource& source : copy.sources) {
-    if (source.from != wanted || source.context != context) {
-      continue;
+    if (source.from == wanted && source.context == context) {
+      out.push_back(useOf(copy, source));
     }
-    std::string path = source.path;
-    if (const std::size_t at = copy.parents ? path.find(kPivot) : std::string::npos;
-        at != std::string::npos) {
-      path.replace(at, kPivot.size(), "/");
-    }
-    const bool pattern = hasWildcards(path);
-    out.push_back({std::move(path), pattern, pattern && copy.parents});
   }
 }
 
@@ -39,6 +42,10 @@ void addMounts(const RunStep& run, std::string_view context, std::vector<Context
 }
 
 }  // namespace
+
+ContextUse contextUseOf(const CopyStep& copy, const CopySource& source) {
+  return useOf(copy, source);
+}
 
 std::vector<ContextUse> contextUses(const BuildPlan& plan, std::string_view context) {
   std::vector<ContextUse> out;

@@ -19,6 +19,9 @@ struct ContextUse {
   bool operator==(const ContextUse&) const = default;
 };
 
+/// What one source of a copy from the main context means.
+ContextUse contextUseOf(const CopyStep& copy, const CopySource& source);
+
 /// Sorted by path, each once. One use of `.` stands for all. `context` is a named context, empty for the main one.
 std::vector<ContextUse> contextUses(const BuildPlan& plan, std::string_view context = {});
 

@@ -2,6 +2,8 @@
 
 namespace stagewright::plan {
 
+std::string cachesPath(std::string_view owner) { return "cache/" + std::string(owner); }
+
 std::string runPath(std::string_view runId) { return "runs/" + std::string(runId); }
 
 std::string preparePath(std::string_view runId, int attempt) {
@@ -10,6 +12,10 @@ std::string preparePath(std::string_view runId, int attempt) {
 
 std::string stagePath(std::string_view runId, int stage, int attempt) {
   return runPath(runId) + "/stages/" + std::to_string(stage) + "/a" + std::to_string(attempt);
+}
+
+std::string cachedLayerName(std::string_view digestHex) {
+  return "layer-" + std::string(digestHex);
 }
 
 std::string layerPath(int step) { return "layers/" + std::to_string(step) + ".tar"; }

@@ -36,6 +36,10 @@ inline constexpr std::string_view kPullSecretsDir = "/.stagewright/pull";  ///< 
 inline constexpr std::string_view kPushSecretDir = "/.stagewright/push";   ///< publish: push/.dockerconfigjson
 inline constexpr std::string_view kSourceSecretDir = "/.stagewright/source-auth";  ///< prepare: username, password
 inline constexpr std::string_view kConfigMapDir = "/.stagewright/configmap";       ///< prepare: source configMap
+/// secrets, stage: a volume in memory; secrets puts values there, the executor takes them away before the first step
+inline constexpr std::string_view kSecretsDir = "/.stagewright/secrets";
+inline constexpr std::string_view kGrantsDir = "/.stagewright/grants";     ///< secrets: grants/<i>/value of the i-th grant
+inline constexpr std::string_view kCachesDir = "/.stagewright/cache";      ///< stage: cache mounts that outlive it, only on a named claim
 inline constexpr std::string_view kCaDir = "/.stagewright/ca";             ///< prepare, publish: ca/<registry index>/ca.crt
 
 // Environment variables.
@@ -53,13 +57,19 @@ inline constexpr std::string_view kEnvTimeoutSeconds = "STAGEWRIGHT_TIMEOUT_SECO
 inline constexpr std::string_view kEnvNetwork = "STAGEWRIGHT_NETWORK";  ///< stage: "none" cuts every RUN off; or absent
 inline constexpr std::string_view kEnvRequest = "STAGEWRIGHT_REQUEST";     ///< prepare: BuildRequest, publish: PublishRequest
 
+inline constexpr std::string_view kEnvGrants = "STAGEWRIGHT_GRANTS";       ///< secrets: the list of SecretGrants; stage: "await"
+
 inline constexpr std::string_view kTerminationLog = "/dev/termination-log";
 inline constexpr std::size_t kTerminationLimit = 4096;
 
 // The volume. One directory per writer; no subPath lies below a directory that a stage can write.
+std::string cachesPath(std::string_view owner);                             ///< cache/<uid of the ImageBuild>
 std::string runPath(std::string_view runId);                                ///< runs/<runID>
 std::string preparePath(std::string_view runId, int attempt);               ///< runs/<runID>/prepare/a<n>
 std::string stagePath(std::string_view runId, int stage, int attempt);      ///< runs/<runID>/stages/<i>/a<n>
+inline constexpr std::string_view kOwnerFile = "owner";  ///< runs/<runID>/owner on a named claim: the ImageBuild's uid
+// Below fetched/:
+std::string cachedLayerName(std::string_view digestHex);  ///< layer-<hex>: a compressed layer from a cache
 // Below a stage's directory:
 std::string layerPath(int step);        ///< layers/<step>.tar
 std::string layerSealPath(int step);    ///< layers/<step>.json: sealed LayerReport, renamed into place after the tar

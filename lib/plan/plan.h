@@ -99,11 +99,18 @@ struct WorkdirStep {
   std::string user;
 };
 
+/// A step that need not run: a cache has its layer. Only at the beginning of a stage.
+struct LayerStep {
+  oci::Descriptor blob;            ///< in the cache's repository; prepare puts it to fetched/<digest's hex> where a pod needs it
+  oci::Digest diffId;
+};
+
 struct Step {
   std::string text;                ///< for people: `RUN go build ./...`, at most 200 bytes
   int line = 0;                    ///< of the Dockerfile; 0 for a trigger of a base image
   std::string cacheKey;            ///< hexadecimal SHA-256 over everything the step depends on except file contents
-  std::variant<RunStep, CopyStep, WorkdirStep> action;
+  std::variant<RunStep, CopyStep, WorkdirStep, LayerStep> action;
+  std::string contentKey{};        ///< as cacheKey, with file contents, of a build with a cache; else empty
 };
 
 /// What later stages copy from this one: `path` (may hold wildcards) is packed into artifacts/<index>.tar at its end.
@@ -135,6 +142,8 @@ struct Stage {
   std::vector<Step> steps;         ///< only those that change files; configuration is compiled away
   std::vector<Export> exports;
   bool usesContext = false;
+  bool skipped = false;            ///< nobody has to run it: no pod, no report; its steps are LayerSteps, or nobody reads it
+  int cachedSteps = 0;             ///< how many steps a cache made unnecessary, also where they are not listed any more
   /// Config of the image this stage would be, without diffIds of its own steps. Its history holds the base's entries and
   /// this stage's; an entry with emptyLayer == false, in order, belongs to one layer: base layers first, then steps.
   oci::ImageConfig config;

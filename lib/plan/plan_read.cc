@@ -231,6 +231,14 @@ Result<WorkdirStep> readWorkdir(const JsonReader& reader) {
   return out;
 }
 
+Result<LayerStep> readLayerStep(const JsonReader& reader) {
+  LayerStep out;
+  TRY(const JsonReader blob, reader.object("blob"));
+  TRY(out.blob, oci::parseDescriptor(blob));
+  TRY(out.diffId, parseDigest(reader, "diffId"));
+  return out;
+}
+
 bool isCacheKey(std::string_view key) {
   return key.empty() || oci::Digest::parse("sha256:" + std::string(key)).has_value();
 }
@@ -244,10 +252,16 @@ Result<Step> readStep(const JsonReader& reader) {
   if (!isCacheKey(out.cacheKey)) {
     return reader.error("cacheKey: expected 64 hexadecimal digits");
   }
-  const int kinds =
-      (reader.has("run") ? 1 : 0) + (reader.has("copy") ? 1 : 0) + (reader.has("workdir") ? 1 : 0);
+  TRY(out.contentKey, reader.string("contentKey", ""));
+  if (!isCacheKey(out.contentKey)) {
+    return reader.error("contentKey: expected 64 hexadecimal digits");
+  }
+  int kinds = 0;
+  for (const char* kind : {"run", "copy", "workdir", "layer"}) {
+    kinds += reader.has(kind) ? 1 : 0;
+  }
   if (kinds != 1) {
-    return reader.error("expected one of run, copy, workdir");
+    return reader.error("expected one of run, copy, workdir, layer");
   }
   if (reader.has("run")) {
     TRY(const JsonReader run, reader.object("run"));
@@ -255,6 +269,9 @@ Result<Step> readStep(const JsonReader& reader) {
   } else if (reader.has("copy")) {
     TRY(const JsonReader copy, reader.object("copy"));
     TRY(out.action, readCopy(copy));
+  } else if (reader.has("layer")) {
+    TRY(const JsonReader layer, reader.object("layer"));
+    TRY(out.action, readLayerStep(layer));
   } else {
     TRY(const JsonReader workdir, reader.object("workdir"));
     TRY(out.action, readWorkdir(workdir));
@@ -324,6 +341,10 @@ Result<Stage> readPlanStage(const JsonReader& reader) {
     out.exports.push_back({std::move(path)});
   }
   TRY(out.usesContext, reader.boolean("usesContext", false));
+  TRY(out.skipped, reader.boolean("skipped", false));
+  if (reader.has("cachedSteps")) {
+    TRY(out.cachedSteps, parseInt(reader, "cachedSteps", 0, static_cast<int>(kMaxPlanSteps)));
+  }
   TRY(const JsonReader config, reader.object("config"));
   auto parsed = oci::parseImageConfig(dumpJson(config.value()));
   if (!parsed) {
@@ -376,7 +397,13 @@ class ReferenceCheck {
     if (stage.base.kind == Base::Kind::kStage && !dependsOn(stage, stage.base.stage)) {
       return invalid(name + ": its base is not among dependsOn");
     }
+    bool layersEnded = false;
     for (std::size_t i = 0; i < stage.steps.size(); ++i) {
+      const bool isLayer = std::holds_alternative<LayerStep>(stage.steps[i].action);
+      layersEnded = layersEnded || !isLayer;
+      if ((isLayer && layersEnded) || (!isLayer && stage.skipped)) {
+        return invalid(name + ": steps[" + std::to_string(i) + "] does not follow from a cache");
+      }
       if (!stepRefersWell(stage, stage.steps[i])) {
         return invalid(name + ": steps[" + std::to_string(i) + "] refers to what is not there");
       }

@@ -93,9 +93,14 @@ Json writeStep(const Step& step) {
     out["run"] = writeRun(*run);
   } else if (const auto* copy = std::get_if<CopyStep>(&step.action)) {
     out["copy"] = writeCopy(*copy);
+  } else if (const auto* workdir = std::get_if<WorkdirStep>(&step.action)) {
+    out["workdir"] = {{"path", workdir->path}, {"user", workdir->user}};
   } else {
-    const auto& workdir = std::get<WorkdirStep>(step.action);
-    out["workdir"] = {{"path", workdir.path}, {"user", workdir.user}};
+    const auto& layer = std::get<LayerStep>(step.action);
+    out["layer"] = {{"blob", oci::toJson(layer.blob)}, {"diffId", layer.diffId.str()}};
+  }
+  if (!step.contentKey.empty()) {
+    out["contentKey"] = step.contentKey;
   }
   return out;
 }
@@ -138,6 +143,12 @@ Json writeStage(const Stage& stage) {
               {"exports", Json::array()},
               {"usesContext", stage.usesContext},
               {"config", writeConfig(stage.config)}};
+  if (stage.skipped) {
+    out["skipped"] = true;
+  }
+  if (stage.cachedSteps > 0) {
+    out["cachedSteps"] = stage.cachedSteps;
+  }
   for (const Step& step : stage.steps) {
     out["steps"].push_back(writeStep(step));
   }

@@ -94,6 +94,28 @@ Result<std::optional<GitSource>> readGit(const JsonReader& reader) {
   return std::optional<GitSource>(std::move(out));
 }
 
+Result<std::optional<CacheSource>> readCache(const JsonReader& reader) {
+  TRY(const auto object, reader.optionalObject("cache"));
+  if (!object) {
+    return std::optional<CacheSource>();
+  }
+  CacheSource out;
+  TRY(out.repository, object->string("repository"));
+  TRY(out.read, object->boolean("read", true));
+  TRY(out.scope, object->string("scope", ""));
+  return std::optional<CacheSource>(std::move(out));
+}
+
+Result<TimePolicy> readTimePolicy(const JsonReader& reader) {
+  TRY(const std::string text, reader.string("timePolicy", "now"));
+  if (text != "now" && text != "source" && text != "fixed") {
+    return reader.error("timePolicy: expected now, source or fixed, got " + quoted(text, 64));
+  }
+  return text == "now"      ? TimePolicy::kNow
+         : text == "source" ? TimePolicy::kSource
+                            : TimePolicy::kFixed;
+}
+
 Result<int> boundedOr(const JsonReader& reader, std::string_view key, int low, int high,
                       int fallback) {
   return reader.has(key) ? parseInt(reader, key, low, high) : Result<int>(fallback);
@@ -123,6 +145,26 @@ Json toJson(const BuildRequest& r) {
                   {"commit", r.git->commit},
                   {"authenticated", r.git->authenticated}};
   }
+  if (!r.contexts.empty()) {
+    out["contexts"] = pairsJson(r.contexts);
+  }
+  if (r.timePolicy != TimePolicy::kNow) {
+    out["timePolicy"] = r.timePolicy == TimePolicy::kSource ? "source" : "fixed";
+    out["fixedTime"] = r.fixedTime;
+  }
+  if (!r.claimOwner.empty()) {
+    out["claimOwner"] = r.claimOwner;
+  }
+  if (r.cache) {
+    out["cache"] = {
+        {"repository", r.cache->repository}, {"read", r.cache->read}, {"scope", r.cache->scope}};
+  }
+  if (!r.secretIds.empty()) {
+    out["secretIds"] = r.secretIds;
+  }
+  if (!r.sshIds.empty()) {
+    out["sshIds"] = r.sshIds;
+  }
   if (r.dockerfileInline) {
     out["dockerfileInline"] = *r.dockerfileInline;
   }
@@ -135,7 +177,11 @@ Json toJson(const PublishRequest& r) {
               {"registries", registriesJson(r.registries)},
               {"pullSecrets", r.pullSecrets},
               {"pushSecret", r.pushSecret},
-              {"dockerFormat", r.dockerFormat}};
+              {"pushSecretName", r.pushSecretName},
+              {"dockerFormat", r.dockerFormat},
+              {"zstd", r.zstd},
+              {"annotations", pairsJson(r.annotations)},
+              {"cacheRepository", r.cacheRepository}};
   if (r.logs) {
     out["logs"] = {{"tag", r.logs->tag}, {"keep", r.logs->keep}};
   }
@@ -157,6 +203,13 @@ Result<BuildRequest> parseBuildRequest(std::string_view text) {
   }
   TRY(out.buildArgs, readPairs(reader, "buildArgs"));
   TRY(out.labels, readPairs(reader, "labels"));
+  TRY(out.contexts, readPairs(reader, "contexts"));
+  TRY(out.timePolicy, readTimePolicy(reader));
+  TRY(out.fixedTime, reader.integer("fixedTime", 0));
+  TRY(out.cache, readCache(reader));
+  TRY(out.claimOwner, reader.string("claimOwner", ""));
+  TRY(out.secretIds, reader.strings("secretIds"));
+  TRY(out.sshIds, reader.strings("sshIds"));
   TRY(out.registries, readRegistries(reader));
   TRY(out.pullSecrets, boundedOr(reader, "pullSecrets", 0, kMaxPullSecrets, 0));
   TRY(out.maxAttempts, boundedOr(reader, "maxAttempts", 1, kMaxAttempts, 1));
@@ -172,7 +225,11 @@ Result<PublishRequest> parsePublishRequest(std::string_view text) {
   TRY(out.registries, readRegistries(reader));
   TRY(out.pullSecrets, boundedOr(reader, "pullSecrets", 0, kMaxPullSecrets, 0));
   TRY(out.pushSecret, reader.boolean("pushSecret", false));
+  TRY(out.pushSecretName, reader.string("pushSecretName", ""));
   TRY(out.dockerFormat, reader.boolean("dockerFormat", false));
+  TRY(out.zstd, reader.boolean("zstd", false));
+  TRY(out.annotations, readPairs(reader, "annotations"));
+  TRY(out.cacheRepository, reader.string("cacheRepository", ""));
   TRY(const auto logs, reader.optionalObject("logs"));
   if (logs) {
     out.logs.emplace();

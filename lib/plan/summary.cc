@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <climits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "lib/plan/json_parts.h"
+#include "lib/plan/prune.h"
 #include "lib/plan/text.h"
 
 namespace stagewright::plan {
@@ -33,6 +35,44 @@ bool usesFetched(const Stage& stage) {
   return false;
 }
 
+bool usesCaches(const Stage& stage) {
+  return std::any_of(stage.steps.begin(), stage.steps.end(), [](const Step& step) {
+    const auto* run = std::get_if<RunStep>(&step.action);
+    return run != nullptr &&
+           std::any_of(run->mounts.begin(), run->mounts.end(),
+                       [](const Mount& mount) { return mount.type == Mount::Type::kCache; });
+  });
+}
+
+/// Longer ids and more of them exist in no ImageBuild; those steps go without.
+std::vector<std::string> mountIds(const Stage& stage, Mount::Type type) {
+  std::set<std::string> ids;
+  for (const Step& step : stage.steps) {
+    if (const auto* run = std::get_if<RunStep>(&step.action)) {
+      for (const Mount& mount : run->mounts) {
+        if (mount.type == type && mount.id.size() <= kMaxIdBytes &&
+            printable(mount.id) == mount.id) {
+          ids.insert(mount.id);
+        }
+      }
+    }
+  }
+  std::vector<std::string> out(ids.begin(), ids.end());
+  out.resize(std::min(out.size(), kMaxIds));
+  return out;
+}
+
+/// A cached layer is mounted with what prepare fetched; those of the stages below count too.
+bool laysCachedLayers(const BuildPlan& plan, const Stage& stage) {
+  if (stage.skipped) {
+    return false;
+  }
+  const std::vector<int> chain = baseChain(plan, stage.index);
+  return std::any_of(chain.begin(), chain.end(), [&](int index) {
+    return layerSteps(plan.stages[static_cast<std::size_t>(index)]) > 0;
+  });
+}
+
 StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   StageSummary out;
   out.index = stage.index;
@@ -46,8 +86,14 @@ StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   out.steps = static_cast<int>(stage.steps.size());
   out.line = stage.line;
   out.usesContext = stage.usesContext;
-  out.usesFetched = usesFetched(stage);
+  out.usesFetched = usesFetched(stage) || laysCachedLayers(plan, stage);
+  out.usesCaches = usesCaches(stage);
+  out.skipped = stage.skipped;
+  out.cachedSteps = std::max(layerSteps(stage), stage.cachedSteps);
+  out.steps = std::max(out.steps, out.cachedSteps);
   out.implicit = stage.implicit;
+  out.secrets = mountIds(stage, Mount::Type::kSecret);
+  out.ssh = mountIds(stage, Mount::Type::kSsh);
   return out;
 }
 
@@ -68,7 +114,12 @@ Json toJson(const StageSummary& s) {
           {"line", s.line},
           {"usesContext", s.usesContext},
           {"usesFetched", s.usesFetched},
-          {"implicit", s.implicit}};
+          {"implicit", s.implicit},
+          {"cachedSteps", s.cachedSteps},
+          {"skipped", s.skipped},
+          {"usesCaches", s.usesCaches},
+          {"secrets", s.secrets},
+          {"ssh", s.ssh}};
 }
 
 Result<std::string> boundedText(const JsonReader& reader, std::string_view key, std::size_t limit) {
@@ -77,6 +128,17 @@ Result<std::string> boundedText(const JsonReader& reader, std::string_view key, 
     return reader.error(std::string(key) + ": too long or not printable");
   }
   return text;
+}
+
+Result<std::vector<std::string>> readIds(const JsonReader& reader, std::string_view key) {
+  TRY(std::vector<std::string> ids, reader.strings(key));
+  const bool bounded = std::all_of(ids.begin(), ids.end(), [](const std::string& id) {
+    return id.size() <= kMaxIdBytes && printable(id) == id;
+  });
+  if (ids.size() > kMaxIds || !bounded) {
+    return reader.error(std::string(key) + ": too many, too long or not printable");
+  }
+  return ids;
 }
 
 Result<StageSummary> readStage(const JsonReader& reader) {
@@ -101,6 +163,13 @@ Result<StageSummary> readStage(const JsonReader& reader) {
   TRY(out.usesContext, reader.boolean("usesContext", false));
   TRY(out.usesFetched, reader.boolean("usesFetched", false));
   TRY(out.implicit, reader.boolean("implicit", false));
+  if (reader.has("cachedSteps")) {
+    TRY(out.cachedSteps, parseInt(reader, "cachedSteps", 0, out.steps));
+  }
+  TRY(out.skipped, reader.boolean("skipped", false));
+  TRY(out.usesCaches, reader.boolean("usesCaches", false));
+  TRY(out.secrets, readIds(reader, "secrets"));
+  TRY(out.ssh, readIds(reader, "ssh"));
   return out;
 }
 

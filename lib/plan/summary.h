@@ -23,7 +23,12 @@ struct StageSummary {
   int line = 0;
   bool usesContext = false;
   bool usesFetched = false;
+  bool usesCaches = false;  ///< RUN --mount=type=cache
   bool implicit = false;
+  int cachedSteps = 0;     ///< of `steps`
+  bool skipped = false;    ///< gets no pod: a cache has what others need of it
+  std::vector<std::string> secrets;  ///< ids of RUN --mount=type=secret, sorted, at most kMaxIds
+  std::vector<std::string> ssh;      ///< the same of type=ssh
 };
 
 struct PlanSummary {
@@ -40,5 +45,8 @@ Json toJson(const PlanSummary& summary);
 Result<PlanSummary> parsePlanSummary(const JsonReader& reader);
 
 inline constexpr std::size_t kMaxStages = 64;
+/// Of secrets (and of ssh keys) in one stage; an id has at most kMaxIdBytes.
+inline constexpr std::size_t kMaxIds = 64;
+inline constexpr std::size_t kMaxIdBytes = 128;
 
 }  // namespace stagewright::plan

@@ -9,6 +9,8 @@ namespace stagewright::plan {
 
 namespace {
 
+constexpr std::size_t kMaxShownId = 128;
+
 /// A lacking feature, and the word in the instruction that asks for it.
 struct Lack {
   std::string feature;
@@ -127,6 +129,33 @@ SourceRange placeOf(const PlanInput& input, const Stage& stage, const Step& step
 }
 
 }  // namespace
+
+Status refuseUngiven(const PlanInput& input, const BuildPlan& plan,
+                     const std::vector<std::string>& secretIds,
+                     const std::vector<std::string>& sshIds) {
+  const auto isGiven = [&](const Mount& mount) {
+    const bool isSsh = mount.type == Mount::Type::kSsh;
+    const auto& ids = isSsh ? sshIds : secretIds;
+    return (!isSsh && mount.type != Mount::Type::kSecret) ||
+           std::find(ids.begin(), ids.end(), mount.id) != ids.end();
+  };
+  for (const Stage& stage : plan.stages) {
+    for (const Step& step : stage.steps) {
+      const auto* run = std::get_if<RunStep>(&step.action);
+      for (const Mount& mount : run == nullptr ? std::vector<Mount>() : run->mounts) {
+        if (mount.required && !isGiven(mount)) {
+          const bool isSsh = mount.type == Mount::Type::kSsh;
+          return dockerfile::errorAt(
+              input.source,
+              dockerfile::locateToken(input.source, placeOf(input, stage, step), "--mount"),
+              (isSsh ? "ssh key " : "secret ") + quoted(mount.id, kMaxShownId) +
+                  " is required, but spec." + (isSsh ? "ssh" : "secrets") + " has no such id");
+        }
+      }
+    }
+  }
+  return ok();
+}
 
 Status refuseUnsupported(const PlanInput& input, const BuildPlan& plan,
                          const Supported& supported) {

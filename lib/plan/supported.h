@@ -2,6 +2,9 @@
 // before anything runs.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "lib/base/error.h"
 #include "lib/plan/planner.h"
 
@@ -27,6 +30,11 @@ struct Supported {
   bool networkHost = false;
   bool securityInsecure = false;
 };
+
+/// kInvalid, shown at its RUN, for the first secret or ssh key that a step requires and nobody gives.
+/// REQUIRES: `plan` was made from `input`.
+Status refuseUngiven(const PlanInput& input, const BuildPlan& plan, const std::vector<std::string>& secretIds,
+                     const std::vector<std::string>& sshIds);
 
 /// kInvalid `X is not supported yet` with place, excerpt and caret for the first step of `plan` that needs what
 /// `supported` lacks. Stages the target does not need are not in the plan, so they are not refused.

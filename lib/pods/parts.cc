@@ -153,7 +153,9 @@ Json podFrame(const RunContext& run, const PodIdentity& identity) {
     annotations.emplace(key, value);
   }
   Json& spec = pod["spec"];
-  spec = {{"restartPolicy", "Never"},
+  spec = {{"containers", Json::array()},
+          {"volumes", Json::array()},
+          {"restartPolicy", "Never"},
           {"automountServiceAccountToken", false},
           {"enableServiceLinks", false},
           {"terminationGracePeriodSeconds",
@@ -166,6 +168,17 @@ Json podFrame(const RunContext& run, const PodIdentity& identity) {
   }
   putPlacement(spec, run, identity);
   return pod;
+}
+
+Json builderContainer(const RunContext& run, std::string_view role) {
+  Json args = Json::array({role});
+  return {{"name", role},
+          {"image", runOf(run).builderImage},
+          {"imagePullPolicy", run.settings.pullPolicy},
+          {"command", {"/stagewright-builder"}},
+          {"args", std::move(args)},
+          {"workingDir", "/"},
+          {"securityContext", builderSecurityContext()}};
 }
 
 Json builderSecurityContext() {

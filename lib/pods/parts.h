@@ -41,6 +41,9 @@ Json objectMeta(const RunContext& run, const std::string& name, const PodIdentit
 /// Everything but containers and volumes.
 Json podFrame(const RunContext& run, const PodIdentity& identity);
 
+/// A container of the builder image that is called as what it does.
+Json builderContainer(const RunContext& run, std::string_view role);
+
 /// uid 0 without a capability: it owns the workspace's files and needs no more.
 Json builderSecurityContext();
 /// The nine capabilities that RUN steps need, all within Pod Security "baseline".
@@ -54,6 +57,11 @@ void putResources(Json& container, const api::Resources& resources);
 
 /// emptyDir on /tmp, because the root file system is read-only.
 void mountTmp(VolumeList& volumes);
+/// The values of Secrets for `container`, a stage's, and the container that brings them. Nothing if
+/// the stage mounts none that spec gives.
+void addSecrets(Json& pod, Json& container, VolumeList& volumes, const RunContext& run,
+                const api::StageStatus& stage);
+
 /// pull/<i>, each optional: a missing Secret is told by the container, not by a pod that hangs.
 void mountPullSecrets(VolumeList& volumes, const api::ImageBuildSpec& spec);
 /// ca/<i>/ca.crt

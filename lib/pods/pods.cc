@@ -14,17 +14,6 @@ namespace stagewright::pods {
 namespace {
 constexpr int kKeptLogs = 5;
 
-Json builderContainer(const RunContext& run, std::string_view role) {
-  Json args = Json::array({role});
-  return {{"name", role},
-          {"image", runOf(run).builderImage},
-          {"imagePullPolicy", run.settings.pullPolicy},
-          {"command", {"/stagewright-builder"}},
-          {"args", std::move(args)},
-          {"workingDir", "/"},
-          {"securityContext", builderSecurityContext()}};
-}
-
 Json commonEnv(const RunContext& run, int attempt) {
   Json env = Json::array();
   addEnv(env, plan::kEnvRunId, runOf(run).id);
@@ -40,10 +29,13 @@ Json builderEnv(const RunContext& run, int attempt, std::string_view runKey, con
   return env;
 }
 
+/// In front of a container that is there already: the first is the one that counts.
 void putContainer(Json& pod, Json container, const VolumeList& volumes) {
   container["volumeMounts"] = volumes.mounts();
-  pod["spec"]["containers"] = Json::array({std::move(container)});
-  pod["spec"]["volumes"] = volumes.volumes();
+  Json& containers = pod["spec"]["containers"];
+  containers.insert(containers.begin(), std::move(container));
+  Json& all = pod["spec"]["volumes"];
+  all.insert(all.begin(), volumes.volumes().begin(), volumes.volumes().end());
 }
 
 void mountSource(VolumeList& volumes, const api::ImageBuildSpec& spec) {
@@ -162,7 +154,12 @@ Json makePreparePod(const RunContext& run, int attempt, std::string_view runKey)
   const api::ImageBuildSpec& spec = run.build.spec;
   Json pod = podFrame(run, {kRolePrepare, -1, attempt});
   Json container = builderContainer(run, kRolePrepare);
-  container["env"] = builderEnv(run, attempt, runKey, plan::toJson(makeBuildRequest(spec)));
+  plan::BuildRequest request = makeBuildRequest(spec);
+  request.cache = makeCacheSource(run.build, !runOf(run).noCache);
+  if (!spec.workspace.claimName.empty()) {
+    request.claimOwner = run.build.metadata.uid;
+  }
+  container["env"] = builderEnv(run, attempt, runKey, plan::toJson(request));
   putResources(container, prepareResources(spec, run.settings));
   VolumeList volumes;
   volumes.mountWorkspace(runOf(run).claim, plan::kWorkspaceDir, "", false);
@@ -190,6 +187,12 @@ Json makeStagePod(const RunContext& run, const api::StageStatus& stage, std::str
   VolumeList volumes;
   mountTools(pod, volumes, run);
   mountExchange(volumes, runOf(run), stage);
+  if (stage.usesCaches && !run.build.spec.workspace.claimName.empty()) {
+    // Prepare made the directory; on the run's own claim caches end with their stage.
+    volumes.mountWorkspace(runOf(run).claim, plan::kCachesDir,
+                           plan::cachesPath(run.build.metadata.uid), false);
+  }
+  addSecrets(pod, container, volumes, run, stage);
   putContainer(pod, std::move(container), volumes);
   return pod;
 }

@@ -16,6 +16,9 @@ namespace stagewright::pods {
 inline constexpr std::string_view kRolePrepare = "prepare";
 inline constexpr std::string_view kRoleStage = "stage";
 inline constexpr std::string_view kRolePublish = "publish";
+/// The second container of a stage's pod, if the stage mounts secrets. The first has its role's
+/// name.
+inline constexpr std::string_view kCarrierName = "secrets";
 
 /// Directories a1..a8 of each stage exist in the workspace; an attempt beyond them cannot be
 /// mounted.

@@ -44,6 +44,25 @@ std::vector<plan::RegistryAccess> registriesOf(const api::ImageBuildSpec& spec) 
   return out;
 }
 
+void putTimestamp(plan::BuildRequest& out, const std::optional<api::Timestamp>& timestamp) {
+  using Policy = api::TimestampPolicy;
+  switch (timestamp ? timestamp->policy : Policy::kNow) {
+    case Policy::kNow:
+      return;
+    case Policy::kSource:
+      out.timePolicy = plan::TimePolicy::kSource;
+      return;
+    case Policy::kZero:
+      out.timePolicy = plan::TimePolicy::kFixed;
+      return;
+    case Policy::kFixed:
+      out.timePolicy = plan::TimePolicy::kFixed;
+      out.fixedTime = std::chrono::duration_cast<std::chrono::seconds>(
+                          timestamp->time.value_or(TimePoint()).time_since_epoch())
+                          .count();
+  }
+}
+
 void putSource(plan::BuildRequest& out, const api::Source& source) {
   out.configMap = source.configMap.has_value();
   if (source.git) {
@@ -73,10 +92,30 @@ plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec) {
   out.platform.architecture = "amd64";
   out.buildArgs = pairsOf(spec.buildArgs);
   out.labels = pairsOf(spec.output.labels);
+  for (const api::BuildContext& context : spec.buildContexts) {
+    out.contexts.emplace_back(context.name, context.image);
+  }
+  putTimestamp(out, spec.output.timestamp);
+  for (const api::BuildSecret& secret : spec.secrets) {
+    out.secretIds.push_back(secret.id);
+  }
+  for (const api::BuildSecret& key : spec.ssh) {
+    out.sshIds.push_back(key.id);
+  }
   out.registries = registriesOf(spec);
   out.pullSecrets = static_cast<int>(spec.imagePullSecrets.size());
   out.maxAttempts = kMaxAttempts;
   return out;
+}
+
+std::optional<plan::CacheSource> makeCacheSource(const api::ImageBuild& build, bool read) {
+  const api::Cache& cache = build.spec.cache;
+  if (cache.mode != api::CacheMode::kRegistry) {
+    return std::nullopt;
+  }
+  const bool zstd = build.spec.output.compression == api::Compression::kZstd;
+  return plan::CacheSource{cache.repository, read && cache.policy != api::CachePolicy::kRefresh,
+                           build.metadata.namespace_ + (zstd ? " zstd" : " gzip")};
 }
 
 plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputTarget target) {
@@ -86,6 +125,11 @@ plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputT
   out.registries = registriesOf(spec);
   out.pullSecrets = static_cast<int>(spec.imagePullSecrets.size());
   out.pushSecret = !spec.output.secretRef.empty();
+  out.pushSecretName = spec.output.secretRef;
+  out.dockerFormat = spec.output.format == api::OutputFormat::kDocker;
+  out.zstd = spec.output.compression == api::Compression::kZstd;
+  out.annotations = pairsOf(spec.output.annotations);
+  out.cacheRepository = spec.cache.repository;
   return out;
 }
 

@@ -10,7 +10,10 @@ namespace stagewright::pods {
 /// A request travels in one environment variable; Linux limits one to 128 KiB.
 inline constexpr std::size_t kMaxRequestBytes = 120 * 1024;
 
+/// Without a cache.
 plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec);
+/// `read`: whether layers may be taken from it. Nothing if spec has no cache.
+std::optional<plan::CacheSource> makeCacheSource(const api::ImageBuild& build, bool read);
 plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputTarget target);
 
 /// kInvalid if the request of prepare does not fit into its environment.

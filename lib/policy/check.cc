@@ -44,9 +44,9 @@ class Check {
 
   std::optional<Violation> run() const {
     for (const auto rule :
-         {&Check::outputs, &Check::isolation, &Check::storageClass, &Check::workspaceSize,
-          &Check::nodeSelector, &Check::tolerations, &Check::classes, &Check::timeout,
-          &Check::parallelStages, &Check::resources}) {
+         {&Check::outputs, &Check::caches, &Check::isolation, &Check::storageClass,
+          &Check::workspaceSize, &Check::nodeSelector, &Check::tolerations, &Check::classes,
+          &Check::timeout, &Check::parallelStages, &Check::resources}) {
       if (std::optional<Violation> violation = (this->*rule)()) {
         return violation;
       }
@@ -65,17 +65,29 @@ class Check {
     if (!allowed_.outputs || wanted_.repository.empty()) {
       return std::nullopt;
     }
-    const Result<oci::Repository> repository = oci::parseRepository(wanted_.repository);
-    const bool matches =
-        repository && std::any_of(allowed_.outputs->begin(), allowed_.outputs->end(),
-                                  [&](const std::string& pattern) {
-                                    return matchesImage(pattern, *repository, "", wanted_.ns);
-                                  });
-    return matches
+    return mayBeWritten(wanted_.repository)
                ? std::nullopt
                : std::optional(violation("allowed.outputs",
                                          "the image would go to " + quoted(wanted_.repository, 256),
                                          "allowed: " + listed(*allowed_.outputs)));
+  }
+
+  /// A cache is pushed with the same credentials as the image.
+  std::optional<Violation> caches() const {
+    const std::string& repository = spec_.cache.repository;
+    if (!allowed_.outputs || repository.empty() || mayBeWritten(repository)) {
+      return std::nullopt;
+    }
+    return violation("allowed.outputs", "the cache would go to " + quoted(repository, 256),
+                     "allowed: " + listed(*allowed_.outputs));
+  }
+
+  bool mayBeWritten(const std::string& name) const {
+    const Result<oci::Repository> repository = oci::parseRepository(name);
+    return repository && std::any_of(allowed_.outputs->begin(), allowed_.outputs->end(),
+                                     [&](const std::string& pattern) {
+                                       return matchesImage(pattern, *repository, "", wanted_.ns);
+                                     });
   }
 
   std::optional<Violation> isolation() const {

@@ -63,9 +63,18 @@ class GitServer:
         git("commit", "-qm", "first", cwd=work)
         commit = git("rev-parse", "HEAD", cwd=work)
         git("clone", "-q", "--bare", str(work), str(self.root / f"{name}.git"))
+        git("tag", "v1", commit, cwd=self.root / f"{name}.git")
         git("config", "uploadpack.allowAnySHA1InWant", "true", cwd=self.root / f"{name}.git")
         shutil.rmtree(work)
         return f"{self.url}/{name}.git", commit
+
+
+    def file(self, name, content):
+        """A plain file; gives the URL pods can ADD. Its Last-Modified is 2020-01-02."""
+        target = self.root / name
+        target.write_bytes(content if isinstance(content, bytes) else content.encode())
+        os.utime(target, (1577923200, 1577923200))
+        return f"{self.url}/{name}"
 
 
 class OtherPort:
@@ -110,6 +119,18 @@ def serve(address, root, auth):
                 self.end_headers()
                 return
             path, _, query = self.path.partition("?")
+            if path.startswith("/to/"):  # a redirect: /to/<any URL>
+                self.send_response(302)
+                self.send_header("Location", path.removeprefix("/to/"))
+                self.end_headers()
+                return
+            plain = pathlib.Path(root, path.lstrip("/"))
+            if plain.is_file() and plain.parent == pathlib.Path(root):
+                self.send_response(200)
+                self.send_header("Last-Modified", self.date_time_string(plain.stat().st_mtime))
+                self.end_headers()
+                self.wfile.write(plain.read_bytes())
+                return
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if self.headers.get("Transfer-Encoding") == "chunked":
                 body = b""

@@ -550,11 +550,81 @@ def here_document_script(work, executor):
     assert "\npiped /dev/pipes/EOF\n" in c.log, c.log
 
 
+def handed_over(work, secrets):
+    """What the container `secrets` of the pod leaves in the volume in memory, as options and environment."""
+    volume = work / "secrets"
+    volume.mkdir()
+    items = []
+    for number, (id, value) in enumerate(secrets.items()):
+        (volume / str(number)).write_bytes(value)
+        items.append({"kind": "secret", "id": id, "file": str(number)})
+    (volume / "handover.json").write_text(json.dumps({"items": items, "problem": ""}))
+    return {"env": {"STAGEWRIGHT_GRANTS": "await"},
+            "options": {"mounts": [{"destination": "/.stagewright/secrets", "source": str(volume), "type": "bind",
+                                    "options": ["bind", "rw"]}]}}
+
+
 @case
-def secret_mount_is_refused(work, executor):
-    step = run_step("true", mounts=[mount("secret", "/run/secrets/x", id="x")])
-    c = Container(work, executor, plan_of(stage(0, [step])), 0).run(expect=10)
-    assert c.report()["failure"]["message"] == "RUN --mount=type=secret is not supported yet"
+def secrets_are_seen_by_their_step_alone(work, executor):
+    search = ("find / -xdev -type f -size -64k ! -path '/proc/*' ! -path '/sys/*' 2>/dev/null | xargs grep -l 's3cret-val[u]e'; "
+              "ls -A /.stagewright/secrets; env | grep -c s3cret; cat /proc/1/environ 2>/dev/null | grep -c s3cret; "
+              "dd if=/proc/1/mem bs=1 count=1 2>/dev/null | wc -c; echo searched")
+    steps = [run_step(search),
+             run_step("cat /run/secrets/token; stat -L -c %u:%g:%a /run/secrets/token; su app -s /bin/sh -c "
+                      "'cat /cfg/owned' | wc -c; test \"$VALUE\" = \"$(cat /run/secrets/token)\" && echo variable",
+                      mounts=[mount("secret", "/run/secrets/token", id="token", mode=0o400, env="VALUE"),
+                              mount("secret", "/cfg/owned", id="token", mode=0o400, uid=1000, gid=1001),
+                              mount("secret", "/run/secrets/none", id="none")]),
+             run_step(search)]
+    given = handed_over(work, {"token": b"s3cret-value", "unused": b"another-s3cret"})
+    c = Container(work, executor, plan_of(stage(0, steps)), 0, **given).run()
+    searched = "0\n0\n0\nsearched\n"
+    assert c.log.count("\n" + searched) == 2, c.log
+    assert "s3cret" not in c.log and "***0:0:400\n12\nvariable\n" in c.log, c.log
+    assert all(c.layer(i).names() == [] for i in range(3)), [c.layer(i).names() for i in range(3)]
+    assert list((work / "secrets").iterdir()) == []
+
+
+@case
+def a_missing_secret_has_its_own_exit_code(work, executor):
+    given = handed_over(work, {})
+    problem = 'the Secret "npm-token" that spec.secrets names for id "npm" does not exist or has no key "token"'
+    (work / "secrets/handover.json").write_text(json.dumps({"items": [], "problem": problem}))
+    c = Container(work, executor, plan_of(stage(0, [run_step("true")])), 0, **given).run(expect=21)
+    failure = c.termination_failure()
+    assert failure["reason"] == "CredentialsNotFound" and failure["message"] == problem, failure
+
+
+@case
+def caches_on_a_volume_outlive_the_stage(work, executor):
+    (work / "caches").mkdir()
+    options = {"mounts": [{"destination": "/.stagewright/cache", "source": str(work / "caches"), "type": "bind",
+                           "options": ["bind", "rw"]}]}
+    step = run_step("cat /cache/log 2>/dev/null | wc -l; echo more >> /cache/log; test ! -e /again/log2 && stat -c %a /again/.",
+                    mounts=[mount("cache", "/cache", id="go", mode=0o750, sharing="locked"),
+                            mount("cache", "/again", id="go", mode=0o750, sharing="locked")])
+    for index, lines in ((0, "0"), (1, "1")):
+        stages = [stage(i, [step]) for i in range(index + 1)]
+        c = Container(work, executor, plan_of(*stages), index, options=options).run()
+        assert f"\n{lines}\n750\n" in c.log and c.layer(0).names() == [], c.log
+
+
+@case
+def an_ssh_key_signs_and_is_never_seen(work, executor):
+    """What the agent answers is tested with OpenSSH's programs in the unit tests; here it is what a step can see."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "me", "-f", str(work / "key")], check=True)
+    given = handed_over(work, {"default": (work / "key").read_bytes()})
+    over = json.loads((work / "secrets/handover.json").read_text())
+    over["items"][0]["kind"] = "ssh"
+    (work / "secrets/handover.json").write_text(json.dumps(over))
+    mounts = [mount("ssh", "/run/buildkit/ssh_agent.0", id="default", mode=0o600)]
+    step = run_step("test -S $SSH_AUTH_SOCK && ls -A /.stagewright/secrets && cat /.stagewright/secrets/* 2>/dev/null; "
+                    "grep -rl BEGIN /run /.stagewright/secrets 2>/dev/null; echo asked",
+                    env=[PATH, "SSH_AUTH_SOCK=/run/buildkit/ssh_agent.0"], mounts=mounts)
+    after = run_step("test ! -e /run/buildkit && test -z \"$(ls -A /.stagewright/secrets)\"")
+    c = Container(work, executor, plan_of(stage(0, [step, after])), 0, **given).run()
+    assert "\n0\nasked\n" in c.log and "BEGIN" not in c.log, c.log
+    assert c.layer(0).names() == [] and c.layer(1).names() == []
 
 
 @case

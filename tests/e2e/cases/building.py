@@ -1,5 +1,8 @@
 """Builds that succeed: what they push is what the Dockerfile says."""
+import hashlib
+import io
 import pathlib
+import tarfile
 
 import harness
 from gitserver import GitServer
@@ -127,6 +130,41 @@ def test_diamond_on_two_nodes():
                   execution={"stages": [{"stage": "left", "resources": resources}, {"stage": "right", "resources": resources}]})
         stages = check_diamond(ns, ns.succeeded("diamond"))
         assert stages["left"]["node"] != stages["right"]["node"], stages
+
+
+def test_add_of_urls_and_git_repositories():
+    with GitServer() as server, Namespace("add") as ns:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+            member = tarfile.TarInfo("inside")
+            member.size = 3
+            tar.addfile(member, io.BytesIO(b"in\n"))
+        plain = server.file("plain.bin", b"plain\n")
+        packed = server.file("packed.tar.gz", archive.getvalue())
+        digest = "sha256:" + hashlib.sha256(b"plain\n").hexdigest()
+        repository, commit = server.repository("shop", {"top": "t\n", "svc/run.sh": "#!/bin/sh\n"})
+        ns.inline("add", f"""FROM {BUSYBOX}
+ADD {plain} /plain/
+ADD --checksum={digest} --chown=7:8 --chmod=751 {plain} /named
+ADD {packed} /packed/
+ADD --unpack {packed} /unpacked/
+ADD {server.url}/to/{plain} /redirected
+ADD {repository}#v1:svc /svc
+ADD --keep-git-dir {repository}#{commit} /whole
+RUN cat /plain/plain.bin > /seen
+""")
+        ns.succeeded("add")
+        tree = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/add:1").tree()
+        info, data = tree["plain/plain.bin"]
+        assert data == b"plain\n" and info.mode & 0o7777 == 0o600 and (info.uid, info.gid) == (0, 0), vars(info)
+        assert info.mtime == 1577923200, info.mtime
+        info, data = tree["named"]
+        assert data == b"plain\n" and info.mode & 0o7777 == 0o751 and (info.uid, info.gid) == (7, 8), info
+        assert tree["packed/packed.tar.gz"][1] == archive.getvalue()
+        assert tree["unpacked/inside"][1] == b"in\n" and tree["redirected"][1] == b"plain\n"
+        assert tree["svc/run.sh"][1] == b"#!/bin/sh\n" and "svc/.git" not in tree
+        assert tree["whole/top"][1] == b"t\n" and "whole/.git/HEAD" in tree
+        assert tree["seen"][1] == b"plain\n"
 
 
 def test_git_branch_tag_commit_and_password():
@@ -258,3 +296,53 @@ def test_create_to_ready_breakdown():
         assert seconds_between(run["startTime"], run["completionTime"]) == run["durationSeconds"], run
         assert condition(status, "Finished")["reason"] == "Succeeded"
         assert status["progress"] == "2/2", status
+
+
+def test_output_options():
+    with GitServer() as server, Namespace("output") as ns:
+        url, _ = server.repository("shop", {"Dockerfile": f"""FROM {BUSYBOX}
+COPY data /data
+RUN date > /now && cp /data /copy
+""", "data": "v1\n"})
+        where = lambda name: {"image": f"{harness.PUSH_REGISTRY}/{ns.name}/{name}:1", "secretRef": {"name": "push"}}
+        ns.build("zstd", source={"git": {"url": url}}, output={
+            **where("zstd"), "compression": "zstd", "annotations": [{"name": "org.example.a", "value": "b"}]})
+        ns.build("docker", source={"git": {"url": url}}, output={**where("docker"), "format": "Docker"})
+        fixed = "FROM scratch\nARG SOURCE_DATE_EPOCH\nENV AT=$SOURCE_DATE_EPOCH\nCOPY <<EOF /f\nx\nEOF\n"
+        times = {"fixed": {"policy": "Fixed", "time": "2020-01-02T03:04:05Z"}, "zero": {"policy": "Zero"}}
+        for name, timestamp in times.items():
+            for copy in ("a", "b"):
+                ns.inline(f"{name}-{copy}", fixed, output={**where(f"{name}-{copy}"), "timestamp": timestamp})
+        for copy in ("a", "b"):
+            ns.build(f"source-{copy}", source={"git": {"url": url}}, dockerfileInline=fixed + "COPY data /d\n",
+                     output={**where(f"source-{copy}"), "timestamp": {"policy": "Source"}})
+        get = lambda name: (ns.succeeded(name, timeout=300), Image(f"{harness.PUSH_REGISTRY}/{ns.name}/{name}:1"))[1]
+        zstd = get("zstd")
+        kinds = [layer["mediaType"].rpartition("+")[2] for layer in zstd.manifest["layers"]]
+        assert kinds[-2:] == ["zstd", "zstd"] and zstd.manifest["annotations"] == {"org.example.a": "b"}, zstd.manifest
+        assert ns.run_pod("run", f"{harness.PUSH_REGISTRY}/{ns.name}/zstd@{zstd.digest}", ["cat", "/copy"]) == "v1\n"
+        docker = get("docker")
+        assert docker.manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+        assert all("docker" in layer["mediaType"] for layer in docker.manifest["layers"]), docker.manifest
+        for name, created, epoch in (("fixed", "2020-01-02T03:04:05Z", "1577934245"), ("zero", "1970-01-01T00:00:00Z", "0")):
+            first, second = get(f"{name}-a"), get(f"{name}-b")
+            assert first.digest == second.digest and first.config["created"] == created, (first.config, second.config)
+            assert f"AT={epoch}" in first.config["config"]["Env"]
+        assert get("source-a").digest == get("source-b").digest
+        assert get("source-a").config["created"] != "1970-01-01T00:00:00Z"
+        message = ns.refused(harness.image_build("both", ns.name, dockerfileInline=fixed, output={
+            **where("both"), "format": "Docker", "compression": "zstd"}))
+        assert "zstd" in message, message
+
+
+def test_build_contexts_replace_images_and_stages():
+    with Namespace("contexts") as ns:
+        ns.inline("named", """FROM none.example/no/such:1 AS base
+RUN echo built > /b
+FROM scratch
+COPY --from=assets /bin/busybox /busybox
+COPY --from=base /b /b
+""", buildContexts=[{"name": "none.example/no/such:1", "image": BUSYBOX}, {"name": "assets", "image": BUSYBOX}])
+        ns.succeeded("named")
+        tree = Image(f"{harness.PUSH_REGISTRY}/{ns.name}/named:1").tree()
+        assert tree["b"][1] == b"built\n" and "busybox" in tree, sorted(tree)

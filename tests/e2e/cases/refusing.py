@@ -101,9 +101,9 @@ def test_push_secret_missing_and_malformed():
         for name, secret in (("missing", "none-such"), ("malformed", "broken")):
             ns.inline(name, f"FROM {BUSYBOX}\nRUN sleep 200\n",
                       output={"image": f"{PUSH_REGISTRY}/{ns.name}/{name}:1", "secretRef": {"name": secret}})
-        for name in ("missing", "malformed"):
+        for name, secret in (("missing", "none-such"), ("malformed", "broken")):
             failure = ns.failed(name, "CredentialsNotFound", timeout=240)
-            assert "spec.output.secretRef" in failure["message"], failure
+            assert f'the Secret "{secret}" (spec.output.secretRef)' in failure["message"], failure
 
 
 def test_node_cannot_pull_what_prepare_could():
@@ -175,3 +175,22 @@ def test_a_run_that_outlives_the_timeout():
         ns.inline("slow", f"FROM {BUSYBOX}\nRUN sleep 300\n", timeout="12s")
         failure = ns.failed("slow", "BuildTimeout", timeout=120)
         assert "12s" in failure["message"], failure
+
+
+def test_add_reaches_no_inside_address():
+    """A Dockerfile cannot make prepare ask the metadata server, its own machine or the API server."""
+    api = harness.kubectl("get", "service", "kubernetes", "-n", "default", "-o", "jsonpath={.spec.clusterIP}").stdout
+    with GitServer() as server, Namespace("inside") as ns:
+        bad = {"metadata": ("http://169.254.169.254/latest/meta-data/", "link-local"),
+               "loopback": ("http://localhost:10248/healthz", "loopback"),
+               "api": (f"https://{api}/version", "the API server"),
+               "redirect": (f"{server.url}/to/http://127.0.0.1:10248/healthz", "loopback"),
+               "git": ("http://127.0.0.1/x.git", "loopback")}
+        for name, (url, _) in bad.items():
+            ns.inline(name, f"FROM {BUSYBOX}\nADD {url} /x\n")
+        ns.inline("gone", f"FROM {BUSYBOX}\nADD {server.url}/no-such /x\n")
+        for name, (url, kind) in bad.items():
+            failure = ns.failed(name, "PolicyViolation", timeout=240)
+            assert kind in failure["message"] and failure["line"] == 2 and failure["class"] == "Policy", failure
+        failure = ns.failed("gone", "SourceNotFound", timeout=240)
+        assert "404" in failure["message"] and "Dockerfile:2:5" in failure["message"], failure

@@ -1,7 +1,9 @@
 """What a hostile RUN step tries and does not achieve."""
 import harness
-from harness import BUSYBOX, PUSH_REGISTRY, Namespace, condition
+from gitserver import ADDRESS, GitServer
+from harness import BUSYBOX, DEBIAN, PUSH_REGISTRY, Namespace, condition
 from registry import Image
+from sshserver import SshServer, client_files
 
 SEARCH = r"""RUN set -x; \
   env > /found/env; \
@@ -79,3 +81,89 @@ def test_leftover_processes_do_not_reach_the_next_step():
                           "RUN sleep 3; ls /late 2>/dev/null; echo done > /done\n")
         ns.succeeded("left")
         assert "late" not in Image(f"{PUSH_REGISTRY}/{ns.name}/left:1").tree()
+
+
+SECRET = "s3cret-value-of-a-token"
+# The pattern does not match itself: the plan and the command line hold the text of the RUN.
+LOOK = ("for d in / /run /tmp /root /etc /var /.stagewright /.stagewright/secrets /dev /dev/shm; do "
+        "find $d -xdev -maxdepth 4 -type f -size -64k 2>/dev/null; done | sort -u | xargs grep -l 's3cret-val[u]e' 2>/dev/null; "
+        "for d in secrets grants; do ls -A /.stagewright/$d 2>/dev/null; done; env | grep 's3cret-val[u]e'; "
+        "cat /proc/*/environ 2>/dev/null | grep -c 's3cret-val[u]e'; echo looked")
+
+
+def test_secrets_are_for_the_run_that_names_them():
+    """Another stage and another RUN find nothing, the layer holds nothing, the log shows stars."""
+    with Namespace("secrets") as ns:
+        ns.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "npm-token"}, "stringData": {"token": SECRET}})
+        ns.inline("secrets", f"""FROM {BUSYBOX} AS other
+RUN {LOOK} > /looked-other
+FROM {BUSYBOX}
+RUN {LOOK} > /looked-before
+RUN --mount=type=secret,id=npm,required=true --mount=type=secret,id=npm,target=/root/.npmrc,mode=0440,gid=8,env=NPM \\
+    test "$(cat /run/secrets/npm)" = "$NPM" && cmp /run/secrets/npm /root/.npmrc && \\
+    stat -L -c %u:%g:%a /run/secrets/npm /root/.npmrc > /seen && wc -c < /root/.npmrc >> /seen && cat /root/.npmrc
+RUN --mount=type=secret,id=none test ! -e /run/secrets/none && {LOOK} > /looked-after
+COPY --from=other /looked-other /
+""", secrets=[{"id": "npm", "secretKeyRef": {"name": "npm-token", "key": "token"}}], retention={"pods": "Always"})
+        status = ns.succeeded("secrets")
+        image = Image(f"{PUSH_REGISTRY}/{ns.name}/secrets:1")
+        tree = image.tree()
+        assert tree["seen"][1] == b"0:0:400\n0:8:440\n23\n", tree["seen"]
+        for name in ("other", "before", "after"):
+            assert tree[f"looked-{name}"][1] == b"0\nlooked\n", (name, tree[f"looked-{name}"])
+        for path, (_, data) in tree.items():
+            assert SECRET.encode() not in (data or b""), path
+        own = [m.name for m, _ in image.layer(len(image.manifest["layers"]) - 3)]
+        assert own == ["seen"], own
+        assert SECRET not in str(image.config) and SECRET not in str(status)
+        log = ns.logs("secrets", "1")
+        assert SECRET not in log and "***" in log, log
+        pods = {s["index"]: harness.get("pod", s["pod"], ns.name) for s in status["stages"]}
+        assert "npm-token" not in str(pods[0]) and len(pods[1]["spec"]["containers"]) == 2
+        # Only the container that runs no foreign code mounts the Secret.
+        stage = next(c for c in pods[1]["spec"]["containers"] if c["name"] == "stage")
+        assert not any(m["name"].startswith("grant") for m in stage["volumeMounts"]), stage
+
+
+def test_a_missing_secret_is_waited_for_and_named():
+    with Namespace("late") as ns:
+        ns.inline("late", f"FROM {BUSYBOX}\nRUN --mount=type=secret,id=npm,required=true wc -c < /run/secrets/npm > /n\n",
+                  secrets=[{"id": "npm", "secretKeyRef": {"name": "npm-token", "key": "token"}}])
+        ns.inline("undeclared", f"FROM {BUSYBOX}\nRUN --mount=type=secret,id=npm,required=true true\n")
+        failure = ns.failed("undeclared", "DockerfileInvalid")
+        assert "spec.secrets has no such id" in failure["message"] and failure["line"] == 2, failure
+        harness.wait_until("the stage to miss its Secret", 60, lambda: any(
+            s.get("reason") == "CredentialsNotFound" and '"npm-token"' in s.get("message", "")
+            for s in ns.status("late").get("stages", [])))
+        ns.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "npm-token"}, "stringData": {"token": SECRET}})
+        ns.succeeded("late")
+        assert Image(f"{PUSH_REGISTRY}/{ns.name}/late:1").read("/n") == b"23\n"
+
+
+def test_an_ssh_key_signs_and_cannot_be_read():
+    with SshServer() as ssh, GitServer() as git, Namespace("ssh") as ns:
+        url, _ = git.repository("client", client_files())
+        ns.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "deploy-key"}, "type": "kubernetes.io/ssh-auth",
+                  "stringData": {"ssh-privatekey": ssh.key}})
+        go = (f"ssh -p {ssh.port} -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null -oBatchMode=yes "
+              f"root@{ADDRESS}")
+        secret = ssh.key.splitlines()[2]
+        ns.build("ssh", source={"git": {"url": url}}, ssh=[
+            {"id": "default", "secretKeyRef": {"name": "deploy-key", "key": "ssh-privatekey"}}],
+            dockerfileInline=f"""FROM {DEBIAN}
+COPY --chmod=755 root/ /
+RUN --mount=type=ssh ssh-add -l > /listed && {go} > /reached
+RUN --mount=type=ssh,target=/agent,uid=65534 cp /agent /copied 2>/dev/null; cat /agent >> /copied 2>/dev/null; \\
+    grep -rsl 'PRIVATE KE[Y]' /run /tmp /root /.stagewright > /found; \\
+    dd if=/proc/1/mem of=/mem bs=1 count=1 2>/dev/null; ssh-add -D 2>/dev/null && echo deleted >> /found; ssh-add -l > /still
+RUN ! {go} 2>/refused; ls -A /.stagewright/secrets > /left; test -z "$SSH_AUTH_SOCK"
+""")
+        status = ns.succeeded("ssh", timeout=300)
+        tree = Image(f"{PUSH_REGISTRY}/{ns.name}/ssh:1").tree()
+        assert b"key (ED25519)" in tree["listed"][1] and tree["reached"][1] == b"reached\n", tree["listed"]
+        assert b"key (ED25519)" in tree["still"][1]
+        assert tree["found"][1] == b"" and tree["left"][1] == b"" and not tree.get("mem", (0, b""))[1]
+        assert b"Permission denied" in tree["refused"][1], tree["refused"]
+        for path, (_, data) in tree.items():
+            assert secret.encode() not in (data or b""), path
+        assert secret not in str(status)

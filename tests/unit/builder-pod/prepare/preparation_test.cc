@@ -9,6 +9,9 @@
 #include "lib/base/guarded.h"
 #include "lib/base/hash.h"
 #include "lib/base/seal.h"
+#include "lib/plan/cache_entry.h"
+#include "lib/plan/contract.h"
+#include "lib/plan/prune.h"
 #include "lib/plan/summary.h"
 
 namespace stagewright::prepare {
@@ -42,6 +45,13 @@ class FakeRegistry final : public http::Transport {
     }
     (*bodies)["https://reg.test/v2/" + name + "/blobs/" + manifest.config.digest.str()] = {
         "", configBytes};
+  }
+  void addManifest(const std::string& name, const std::string& tag, const std::string& bytes) {
+    (*bodies_.lock())["https://reg.test/v2/" + name + "/manifests/" + tag] = {
+        std::string(oci::kMediaManifest), bytes};
+  }
+  void addFile(const std::string& url, const std::string& bytes) {
+    (*bodies_.lock())[url] = {"text/plain", bytes};
   }
   void answerOthersWith(int status) { otherStatus_ = status; }
 
@@ -236,8 +246,7 @@ TEST_F(RunPreparation, TellsMissingForbiddenAndUnreachableImagesApart) {
 }
 
 TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
-  for (const char* instruction : {"RUN --mount=type=secret,id=s true", "RUN --mount=type=ssh true",
-                                  "ADD https://files.test/x /", "RUN --network=host true"}) {
+  for (const char* instruction : {"RUN --security=insecure true", "RUN --network=host true"}) {
     useConfigMap({{"Dockerfile", std::string("FROM reg.test/team/base:1\n") + instruction + "\n"},
                   {"f", ""}});
     const auto refused = failure();
@@ -246,6 +255,177 @@ TEST_F(RunPreparation, RefusesWhatIsNotSupportedAtItsPlace) {
     EXPECT_THAT(refused.message, HasSubstr("not supported")) << instruction;
     EXPECT_THAT(refused.message, HasSubstr("^")) << instruction;
   }
+}
+
+TEST_F(RunPreparation, RefusesASecretThatIsRequiredAndNotGiven) {
+  useConfigMap({{"Dockerfile",
+                 "FROM reg.test/team/base:1\nRUN --mount=type=secret,id=a true\n"
+                 "RUN --mount=type=secret,id=b,required=true true\n"}});
+  const auto refused = failure();
+  EXPECT_EQ(refused.reason, "DockerfileInvalid");
+  EXPECT_EQ(refused.message,
+            "Dockerfile:3:5: secret \"b\" is required, but spec.secrets has no such id\n"
+            "  3 | RUN --mount=type=secret,id=b,required=true true\n    |     ^");
+  job_.request.secretIds = {"b"};
+  useConfigMap(
+      {{"Dockerfile", "FROM reg.test/team/base:1\nRUN --mount=type=ssh,required=true true\n"}});
+  EXPECT_THAT(failure().message,
+              HasSubstr("ssh key \"default\" is required, but spec.ssh has no such id"));
+  useConfigMap({{"Dockerfile",
+                 "FROM reg.test/team/base:1\nRUN --mount=type=secret,id=a true\n"
+                 "RUN --mount=type=secret,id=b,required=true true\n"}});
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_THAT(plan::summarize(result->plan, result->planDigest, "").stages[0].secrets,
+              ElementsAre("a", "b"));
+}
+
+TEST_F(RunPreparation, FetchesWhatStepsAdd) {
+  registry_.addFile("https://files.test/a", "bytes of a");
+  useConfigMap({{"Dockerfile",
+                 "FROM reg.test/team/base:1\nADD https://files.test/a /x\nADD "
+                 "--checksum=sha256:" +
+                     sha256Hex("bytes of a") + " https://files.test/a /y\n"},
+                {"f", ""}});
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_EQ(readFile(attemptDir() + "/fetched/0"), "bytes of a");
+  EXPECT_EQ(readFile(attemptDir() + "/fetched/1"), "bytes of a");
+  EXPECT_TRUE(plan::summarize(result->plan, result->planDigest, "").stages[0].usesFetched);
+  EXPECT_THAT(told_, Contains(HasSubstr("ADD https://files.test/a: 10 B")));
+}
+
+TEST_F(RunPreparation, ShowsWhichAddCannotBeFetched) {
+  useConfigMap(
+      {{"Dockerfile", "FROM reg.test/team/base:1\nADD https://files.test/none /x\n"}, {"f", ""}});
+  const auto refused = failure();
+  EXPECT_EQ(refused.reason, "SourceNotFound");
+  EXPECT_EQ(refused.line, 2);
+  EXPECT_EQ(refused.message,
+            "Dockerfile:2:5: failed to load https://files.test/none: invalid response status 404\n"
+            "  2 | ADD https://files.test/none /x\n    |     ^");
+  useConfigMap({{"Dockerfile", "FROM reg.test/team/base:1\nADD git@git.test:a/b.git /x\n"}});
+  EXPECT_EQ(failure().reason, "DockerfileInvalid");
+}
+
+TEST_F(RunPreparation, OnANamedClaimDeadRunsGoAndOthersStay) {
+  const std::string runs = job_.workspace + "/runs";
+  writeFile(runs + "/old/owner", "uid-1");
+  writeFile(runs + "/old/stages/0/a1/layers/0.tar", "x");
+  writeFile(runs + "/other/owner", "uid-2");
+  writeFile(runs + "/forgotten/owner", "uid-3");
+  const timespec longAgo[2] = {{1000, 0}, {1000, 0}};
+  ::utimensat(AT_FDCWD, (runs + "/forgotten").c_str(), longAgo, 0);
+  fs::create_symlink("/etc", runs + "/link");
+  useConfigMap({{"Dockerfile", "FROM reg.test/team/base:1\nRUN true\n"}});
+  ASSERT_TRUE(run());
+  EXPECT_TRUE(fs::exists(runs + "/old")) << "the run's own claim is nobody else's";
+  job_.request.claimOwner = "uid-1";
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_FALSE(fs::exists(runs + "/old"));
+  EXPECT_FALSE(fs::exists(runs + "/forgotten"));
+  EXPECT_TRUE(fs::exists(runs + "/other/owner"));
+  EXPECT_TRUE(fs::is_symlink(runs + "/link"));
+  EXPECT_EQ(readFile(runs + "/run/owner"), "uid-1");
+  EXPECT_TRUE(fs::is_directory(job_.workspace + "/cache/uid-1"));
+  EXPECT_THAT(told_, Contains(HasSubstr("claim: run old is over")));
+}
+
+class CachedPreparation : public RunPreparation {
+ protected:
+  CachedPreparation() {
+    job_.request.cache = plan::CacheSource{"reg.test/team/cache", true, "team-a gzip"};
+    useConfigMap({{"Dockerfile",
+                   "FROM reg.test/team/base:1 AS build\nCOPY main.go ./\nRUN make\n"
+                   "FROM scratch\nCOPY --from=build /out /\n"},
+                  {"main.go", "package main"}});
+  }
+
+  /// The entry that publish would write for a step of `plan`.
+  void remember(const plan::BuildPlan& plan, int stage, int step, const std::string& blob) {
+    const std::string& key = plan.stages[static_cast<std::size_t>(stage)]
+                                 .steps[static_cast<std::size_t>(step)]
+                                 .contentKey;
+    plan::LayerStep layer;
+    layer.blob = {std::string(oci::kMediaLayerGzip),
+                  oci::Digest::ofBytes(blob),
+                  static_cast<std::int64_t>(blob.size()),
+                  {},
+                  {}};
+    layer.diffId = oci::Digest::ofBytes("plain " + blob);
+    const std::string bytes = oci::serializeManifest(plan::makeCacheEntry(layer.blob, layer, key));
+    registry_.addManifest("team/cache", plan::cacheTag(key), bytes);
+    registry_.addFile("https://reg.test/v2/team/cache/blobs/" + layer.blob.digest.str(), blob);
+  }
+};
+
+TEST_F(CachedPreparation, TakesWhatTheCacheHasAndSkipsTheRest) {
+  const auto first = run();
+  ASSERT_TRUE(first) << first.error().failure.message;
+  EXPECT_FALSE(first->plan.stages[0].skipped);
+  EXPECT_EQ(first->plan.stages[0].steps[1].contentKey.size(), 64U);
+  EXPECT_THAT(told_, Contains(HasSubstr("cache: 0 of 3 step(s)")));
+  remember(first->plan, 0, 0, "blob of copy");
+  remember(first->plan, 0, 1, "blob of make");
+  const auto second = run();
+  ASSERT_TRUE(second) << second.error().failure.message;
+  EXPECT_EQ(plan::layerSteps(second->plan.stages[0]), 2);
+  EXPECT_FALSE(second->plan.stages[0].skipped);  // it still has to export
+  EXPECT_EQ(readFile(attemptDir() + "/fetched/" +
+                     plan::cachedLayerName(oci::Digest::ofBytes("blob of make").hex())),
+            "blob of make");
+  EXPECT_THAT(told_, Contains(HasSubstr("cache: 2 of 3 step(s)")));
+  remember(first->plan, 1, 0, "blob of target");
+  const auto third = run();
+  ASSERT_TRUE(third) << third.error().failure.message;
+  EXPECT_TRUE(third->plan.stages[0].skipped);
+  EXPECT_TRUE(third->plan.stages[1].skipped);
+  EXPECT_THAT(treeOf(attemptDir() + "/fetched"), ElementsAre());  // nobody lays it down
+  // Another content is another key.
+  useConfigMap({{"main.go", "package other"}});
+  const auto other = run();
+  ASSERT_TRUE(other) << other.error().failure.message;
+  EXPECT_EQ(plan::layerSteps(other->plan.stages[0]), 0);
+}
+
+TEST_F(CachedPreparation, RefreshMakesKeysAndTakesNothing) {
+  const auto first = run();
+  ASSERT_TRUE(first) << first.error().failure.message;
+  for (int step : {0, 1}) {
+    remember(first->plan, 0, step, "blob " + std::to_string(step));
+  }
+  job_.request.cache->read = false;
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_EQ(plan::layerSteps(result->plan.stages[0]), 0);
+  EXPECT_EQ(result->plan.stages[0].steps[0].contentKey, first->plan.stages[0].steps[0].contentKey);
+}
+
+TEST_F(CachedPreparation, AnEntryOfAnotherKeyOrALostBlobIsAMiss) {
+  const auto first = run();
+  ASSERT_TRUE(first) << first.error().failure.message;
+  const std::string& key = first->plan.stages[0].steps[0].contentKey;
+  plan::LayerStep layer;
+  layer.blob = {std::string(oci::kMediaLayerGzip), oci::Digest::ofBytes("b"), 1, {}, {}};
+  layer.diffId = oci::Digest::ofBytes("d");
+  registry_.addManifest(
+      "team/cache", plan::cacheTag(key),
+      oci::serializeManifest(plan::makeCacheEntry(layer.blob, layer, sha256Hex("another"))));
+  EXPECT_EQ(plan::layerSteps(run()->plan.stages[0]), 0);
+  registry_.addManifest("team/cache", plan::cacheTag(key),
+                        oci::serializeManifest(plan::makeCacheEntry(layer.blob, layer, key)));
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_EQ(plan::layerSteps(result->plan.stages[0]), 0);
+  EXPECT_THAT(told_, Contains(HasSubstr("its step runs again")));
+}
+
+TEST_F(CachedPreparation, ACacheThatCannotBeReadFailsNothing) {
+  registry_.answerOthersWith(503);
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_THAT(told_, Contains(HasSubstr("cache: cannot read reg.test/team/cache")));
 }
 
 TEST_F(RunPreparation, TakesWhatBindMountsRead) {

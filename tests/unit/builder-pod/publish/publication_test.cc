@@ -7,6 +7,8 @@
 
 #include "lib/compress/decompressor.h"
 #include "lib/http/curl_transport.h"
+#include "lib/plan/cache_entry.h"
+#include "lib/plan/prune.h"
 #include "lib/registry/client.h"
 #include "tests/support/docker_registry.h"
 #include "tests/support/fault_transport.h"
@@ -181,6 +183,140 @@ TEST_F(PublicationTest, PushesLayersConfigManifestAndTags) {
   EXPECT_EQ(config["history"].size(), 4U);
   EXPECT_EQ(config["history"][1]["created"], "2023-11-14T22:13:20Z");
   EXPECT_EQ(registry_.openUploads(), 0U);
+}
+
+TEST_F(PublicationTest, WritesWhatTheRequestSaysOfTheManifest) {
+  finishStages();
+  PublishJob asked = job();
+  asked.request.zstd = true;
+  asked.request.annotations = {{"org.example.a", "b"}};
+  ASSERT_EQ(reasonOf(publish(asked)), "");
+  const Json manifest = pushedManifest("1.0");
+  EXPECT_EQ(manifest["annotations"], (Json{{"org.example.a", "b"}}));
+  EXPECT_EQ(manifest["layers"][0]["mediaType"], std::string(oci::kMediaLayerGzip));
+  EXPECT_EQ(manifest["layers"][1]["mediaType"], std::string(oci::kMediaLayerZstd));
+  EXPECT_EQ(manifest["layers"][2]["mediaType"], std::string(oci::kMediaLayerZstd));
+  const std::string digest = manifest["layers"][2]["digest"].get<std::string>();
+  EXPECT_EQ(registry_.blobs("team/app").at(digest).substr(0, 4), "\x28\xb5\x2f\xfd");
+}
+
+class CachedPublication : public PublicationTest {
+ protected:
+  CachedPublication() {
+    // A third stage that the target copies from: its layer is in no image, but worth keeping.
+    plan::Stage side = plan_.stages[0];
+    side.index = 1;
+    side.name = "side";
+    side.exports = {{"/out"}};
+    plan::Stage target = plan_.stages[1];
+    target.index = 2;
+    target.dependsOn = {0, 1};
+    plan::CopyStep copy;
+    copy.destination = "/";
+    copy.sources.resize(1);
+    copy.sources[0].from = plan::CopySource::From::kStage;
+    copy.sources[0].stage = 1;
+    copy.sources[0].exportIndex = 0;
+    copy.sources[0].path = "/out";
+    target.steps[0].action = copy;
+    plan_.stages = {plan_.stages[0], side, target};
+    plan_.target = 2;
+    int number = 0;
+    for (plan::Stage& stage : plan_.stages) {
+      stage.steps[0].contentKey = sha256Hex("key " + std::to_string(number++));
+    }
+  }
+  PublishJob cachedJob() {
+    PublishJob out = job();
+    out.request.cacheRepository = "reg.example/team/cache";
+    return out;
+  }
+  void finishAll() {
+    run_.writePlan(plan_);
+    const auto first = run_.writeLayer(0, 1, 0, first_);
+    const auto side = run_.writeLayer(1, 1, 0, tarOf('s', 3'000));
+    const auto last = run_.writeLayer(2, 1, 0, second_);
+    run_.writeReport(RunFixture::success(0, 1, {}, {first}));
+    run_.writeReport(RunFixture::success(1, 1, {}, {side}));
+    run_.writeReport(RunFixture::success(2, 1, {{0, 1}, {1, 1}}, {last}));
+  }
+  const std::string& key(int stage) const {
+    return plan_.stages[static_cast<std::size_t>(stage)].steps[0].contentKey;
+  }
+  std::optional<plan::LayerStep> entryOf(int stage) {
+    const auto manifests = registry_.manifests("team/cache");
+    const auto it = manifests.find(plan::cacheTag(key(stage)));
+    if (it == manifests.end()) {
+      return std::nullopt;
+    }
+    const auto manifest = oci::parseManifest(it->second);
+    return manifest ? plan::readCacheEntry(*manifest, key(stage)) : std::nullopt;
+  }
+};
+
+TEST_F(CachedPublication, KeepsTheLayersOfAllStagesUnderTheirKeys) {
+  finishAll();
+  ASSERT_EQ(reasonOf(publish(cachedJob())), "");
+  const std::string tars[] = {first_, tarOf('s', 3'000), second_};
+  for (int stage = 0; stage < 3; ++stage) {
+    const auto entry = entryOf(stage);
+    ASSERT_TRUE(entry) << stage;
+    EXPECT_EQ(entry->diffId, oci::Digest::ofBytes(tars[stage]));
+    EXPECT_TRUE(registry_.blobs("team/cache").contains(entry->blob.digest.str()));
+  }
+  EXPECT_FALSE(registry_.blobs("team/app").contains(entryOf(1)->blob.digest.str()));
+  EXPECT_EQ(frames_.lock()->back(), (Json{{"type", "cache"}, {"written", 3}}));
+}
+
+TEST_F(CachedPublication, ACacheThatRefusesFailsNothing) {
+  finishAll();
+  transport_.plan({.kind = Fault::Kind::kStatus,
+                   .method = "HEAD",
+                   .urlPart = "/team/cache/",
+                   .times = 1'000'000,
+                   .status = 403});
+  const PublishResult result = publish(cachedJob());
+  ASSERT_EQ(reasonOf(result), "");
+  EXPECT_TRUE(registry_.manifests("team/app").contains("1.0"));
+  EXPECT_TRUE(frames_.lock()->back().contains("problem")) << frames_.lock()->back();
+}
+
+TEST_F(CachedPublication, TakesKnownLayersFromTheCacheAndTheRestFromStages) {
+  finishAll();
+  ASSERT_EQ(reasonOf(publish(cachedJob())), "");
+  const Json before = pushedManifest("1.0");
+  plan::CachedLayers known = {{{0, 0}, *entryOf(0)}, {{1, 0}, *entryOf(1)}};
+  plan_ = plan::pruneCached(plan_, known);
+  RunFixture second;
+  second.writePlan(plan_);
+  const auto last = second.writeLayer(2, 1, 1, second_);
+  const plan::LayerReport laid{0, entryOf(0)->diffId, static_cast<std::int64_t>(first_.size())};
+  second.writeReport(RunFixture::success(1, 1, {}, {{0, entryOf(1)->diffId, 3'000}}));
+  second.writeReport(RunFixture::success(2, 1, {{1, 1}}, {laid, last}));
+  PublishJob again = cachedJob();
+  again.runDirectory = second.path();
+  again.planDigest = second.planDigest();
+  again.request.repository = "reg.example/team/other";
+  ASSERT_EQ(reasonOf(publish(again)), "");
+  const Json manifest = Json::parse(registry_.manifests("team/other").at("1.0"));
+  EXPECT_EQ(manifest["layers"], before["layers"]);
+  EXPECT_EQ(manifest["config"], before["config"]);
+}
+
+TEST_F(CachedPublication, AnImageThatIsAllCachedNeedsNoStage) {
+  finishAll();
+  ASSERT_EQ(reasonOf(publish(cachedJob())), "");
+  const Json before = pushedManifest("1.0");
+  plan::CachedLayers known = {{{0, 0}, *entryOf(0)}, {{2, 0}, *entryOf(2)}};
+  plan_ = plan::pruneCached(plan_, known);
+  RunFixture second;
+  second.writePlan(plan_);
+  PublishJob again = cachedJob();
+  again.runDirectory = second.path();
+  again.planDigest = second.planDigest();
+  again.request.repository = "reg.example/team/other";
+  ASSERT_EQ(reasonOf(publish(again)), "");
+  EXPECT_EQ(Json::parse(registry_.manifests("team/other").at("1.0")), before);
 }
 
 TEST_F(PublicationTest, UploadsWhileStagesStillRunAndTagsLast) {

@@ -79,6 +79,9 @@ class StageTest : public ::testing::Test {
     return runStage(plan_, options_, runner_, stageLog, *stop_);
   }
 
+  /// Where a local is called run.
+  StageResult runAll() { return run(); }
+
   std::vector<std::string> layer(int step) {
     const std::string bytes = dir_.read("out/layers/" + std::to_string(step) + ".tar");
     layer::StringSource source(bytes);
@@ -296,6 +299,93 @@ TEST(StageLog, CopiesWhatIsForPeopleWithItsBeginningAndItsEnd) {
   const std::size_t note =
       std::string("\n[] bytes are left out here]\n").size() - 1 + std::to_string(leftOut).size();
   EXPECT_EQ(large.size() - note + leftOut, 6U + 16 * 1024 * 1024 + 5);
+}
+
+TEST(StageLog, HidesWhatItIsToldWhereverItIsBroken) {
+  TemporaryDirectory dir;
+  Fd fd(::open((dir / "log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  StageLog log(fd.get(), "k", {"r", "0", 1});
+  log.hide({"hunter2-longer", "hunter2", "swordfish"});
+  for (const char* piece : {"a hun", "ter", "2 b hunter2-", "longer c\n", "sword", "less hunter"}) {
+    log.output(piece);
+  }
+  EXPECT_EQ(log.tail(), "a *** b *** c\nswordless hunter");
+  log.output("2\n");
+  log.line("end");
+  // What was shown stays shown: the tail was asked for in the middle of a word.
+  EXPECT_EQ(dir.read("log"), "a *** b *** c\nswordless hunter2\nend\n");
+}
+
+TEST_F(StageTest, ASecretIsThereOnlyInTheStepThatNamesIt) {
+  options_.secretsDir = dir_ / "secrets";
+  options_.secrets.values = {{"npm", "t0ken\nline2\n"}, {"other", "never"}};
+  ASSERT_TRUE(dir_.shell("mkdir secrets; mkdir -p root/home; echo mine > root/home/.npmrc"));
+  plan::RunStep run;
+  run.argv = {"sh", "-c",
+              "test $(cat run/secrets/npm | wc -l) = 2 && grep -q t0ken home/.npmrc && "
+              "stat -L -c %u:%g:%a home/.npmrc > seen && ls ../secrets | wc -l >> seen && "
+              "echo planted > ../secrets/planted"};
+  run.workdir = "/work";
+  plan::Mount mount;
+  mount.type = plan::Mount::Type::kSecret;
+  mount.id = "npm";
+  mount.target = "/run/secrets/npm";
+  run.mounts.push_back(mount);
+  mount.target = "/home/.npmrc";
+  mount.uid = 7;
+  mount.gid = 8;
+  mount.mode = 0440;
+  mount.env = "TOKEN";
+  mount.required = true;
+  run.mounts.push_back(mount);
+  mount.id = "absent";
+  mount.target = "/run/secrets/absent";
+  mount.env = "ABSENT";
+  mount.required = false;
+  run.mounts.push_back(mount);
+  plan_.stages[0].steps.push_back({"RUN", 5, "", run});
+  addRun("test ! -e run && grep -q mine home/.npmrc && test -z \"$(ls ../secrets)\"");
+  const StageResult result = runAll();
+  ASSERT_EQ(result.exit, plan::Exit::kSuccess) << result.report.failure->message;
+  EXPECT_THAT(runner_.requests[0].env, ElementsAre("HOME=/", "TOKEN=t0ken\nline2\n"));
+  EXPECT_THAT(runner_.requests[1].env, ElementsAre("A=b", "HOME=/"));
+  EXPECT_EQ(dir_.read("root/seen"), "7:8:440\n2\n");
+  EXPECT_THAT(layer(0), ElementsAre("seen", "work"));
+  EXPECT_THAT(layer(1), ElementsAre());
+  EXPECT_TRUE(dir_.shell("! grep -r t0ken out root"));
+}
+
+TEST_F(StageTest, AFailedStepLeavesNoSecret) {
+  options_.secretsDir = dir_ / "secrets";
+  options_.secrets.values = {{"npm", "t0ken"}};
+  ASSERT_TRUE(dir_.shell("mkdir secrets"));
+  plan::RunStep run;
+  run.argv = {"sh", "-c", "test -e run/secrets/npm && exit 3"};
+  run.workdir = "/";
+  plan::Mount mount;
+  mount.type = plan::Mount::Type::kSecret;
+  mount.id = "npm";
+  mount.target = "/run/secrets/npm";
+  run.mounts.push_back(mount);
+  plan_.stages[0].steps.push_back({"RUN", 5, "", run});
+  EXPECT_EQ(runAll().exit, plan::Exit::kStepFailed);
+  EXPECT_TRUE(dir_.shell("test -z \"$(ls secrets)\""));
+}
+
+TEST_F(StageTest, ARequiredSecretThatNobodyGivesFailsTheStep) {
+  plan::RunStep run;
+  run.argv = {"true"};
+  run.workdir = "/";
+  plan::Mount mount;
+  mount.type = plan::Mount::Type::kSecret;
+  mount.id = "npm";
+  mount.target = "/run/secrets/npm";
+  mount.required = true;
+  run.mounts.push_back(mount);
+  plan_.stages[0].steps.push_back({"RUN", 5, "", run});
+  const StageResult result = runAll();
+  EXPECT_EQ(result.exit, plan::Exit::kStepFailed);
+  EXPECT_EQ(result.report.failure->message, "secret npm: not found");
 }
 
 TEST(IsIdentityMap, KnowsTheInitialNamespace) {

@@ -12,10 +12,13 @@ Json fullSpec() {
     "source": {"git": {"url": "https://git.example/a.git", "ref": {"branch": "main"}, "secretRef": {"name": "s"}}},
     "contextDir": "a", "dockerfile": "D", "target": "t",
     "buildArgs": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
+    "secrets": [{"id": "npm", "secretKeyRef": {"name": "n", "key": "k"}}],
+    "ssh": [{"id": "default", "secretKeyRef": {"name": "n", "key": "k"}}],
     "output": {"repository": "registry.example/a", "tags": ["1", "2"], "secretRef": {"name": "p"},
                "labels": [{"name": "l", "value": "v"}]},
     "imagePullSecrets": [{"name": "m"}],
     "registries": [{"host": "registry.example", "tls": "Verify"}],
+    "cache": {"mode": "Registry", "repository": "registry.example/a-cache"},
     "workspace": {"size": "1Gi"},
     "execution": {"isolation": "Auto"},
     "timeout": "1h", "suspend": false, "retention": {"pods": "Never"}})");
@@ -45,8 +48,15 @@ TEST(Hashes, TellInputsRemediesAndTheRestApart) {
       {R"({"output": {"tags": ["2", "1"]}})", false, false},
       {R"({"output": {"labels": null}})", true, false},
       {R"({"output": {"secretRef": {"name": "other"}}})", false, true},
+      {R"({"secrets": [{"id": "npm", "secretKeyRef": {"name": "o", "key": "k"}}]})", false, true},
+      {R"({"secrets": [{"id": "other", "secretKeyRef": {"name": "n", "key": "k"}}]})", true, true},
+      {R"({"secrets": null})", true, true},
+      {R"({"ssh": [{"id": "default", "secretKeyRef": {"name": "n", "key": "l"}}]})", false, true},
+      {R"({"ssh": null})", true, true},
       {R"({"imagePullSecrets": null})", false, true},
       {R"({"registries": [{"host": "registry.example", "tls": "PlainHTTP"}]})", false, true},
+      {R"({"cache": {"policy": "Refresh"}})", false, true},
+      {R"({"cache": null})", false, true},
       {R"({"workspace": {"size": "2Gi"}})", false, true},
       {R"({"execution": {"isolation": "Baseline"}})", false, true},
       {R"({"timeout": "2h"})", false, true},
@@ -82,6 +92,18 @@ TEST(RemediesHash, IsWhatItWasInEveryVersion) {
 TEST(InputHash, CoversTheRebuildToken) {
   const ImageBuildSpec spec = parsed(fullSpec());
   EXPECT_NE(inputHash(spec, ""), inputHash(spec, "7"));
+}
+
+TEST(NoCacheToken, IsPartOfTheHashOnceItWasUsed) {
+  ImageBuild build;
+  EXPECT_EQ(joinTokens("7", noCacheToken(build)), "7");
+  build.metadata.annotations[std::string(kRebuildNoCacheAnnotation)] = "x";
+  EXPECT_EQ(noCacheToken(build), "x");
+  EXPECT_NE(joinTokens("7", "x"), joinTokens("7", "y"));
+  EXPECT_NE(joinTokens("7", "x"), joinTokens("x", "7"));
+  build.metadata.annotations.clear();
+  build.status.lastHandledNoCacheRebuild = "x";
+  EXPECT_EQ(noCacheToken(build), "x");
 }
 
 TEST(RebuildToken, OutlivesItsAnnotation) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 
@@ -42,6 +43,40 @@ TEST_F(CurlTransportTest, CollectsStatusHeadersAndBody) {
   EXPECT_EQ(response->status, 201);
   EXPECT_EQ(response->headers.find("x-one"), "1");
   EXPECT_EQ(response->body, "hello");
+}
+
+TEST_F(CurlTransportTest, AsksAboutTheAddressBeforeItConnects) {
+  std::atomic<int> connections = 0;  // counted on the server's thread
+  ScriptServer server([&](int socket) {
+    ++connections;
+    while (!ScriptServer::readHead(socket).empty()) {
+      ScriptServer::send(socket, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    }
+  });
+  Request request;
+  request.url = server.url("/x");
+  ASSERT_TRUE(transport_->send(request, {}));  // leaves an open connection behind
+  std::vector<std::string> asked;
+  request.checkAddress = [&](const ::sockaddr& address) -> Status {
+    asked.push_back(addressText(address));
+    return denied("not there");
+  };
+  auto refused = transport_->send(request, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kDenied);
+  EXPECT_EQ(refused.error().message, "GET " + server.url("/x") + ": not there");
+  EXPECT_THAT(asked, ::testing::ElementsAre("127.0.0.1"));
+  EXPECT_EQ(connections, 1);
+}
+
+TEST_F(CurlTransportTest, GoesToAnAddressThatPasses) {
+  auto server = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  Request request;
+  request.url = server->url("/x");
+  request.checkAddress = [](const ::sockaddr&) { return ok(); };
+  auto response = transport_->send(request, {});
+  ASSERT_TRUE(response) << response.error().message;
+  EXPECT_EQ(response->body, "ok");
 }
 
 struct Bad {

@@ -74,6 +74,82 @@ TEST(PlanBuild, ActsOnThePlanWhilePrepareStillRuns) {
   EXPECT_FALSE(cluster.has("2")) << "its upstreams do not run yet";
 }
 
+TEST(PlanBuild, AStageThatACacheHasGetsNoPod) {
+  FakeCluster cluster;
+  cluster.settle();
+  cluster.run("prepare");
+  Json frame = cluster.planFrame({{}, {}, {1}});
+  for (const int stage : {0, 2}) {
+    frame["plan"]["stages"][static_cast<std::size_t>(stage)]["cachedSteps"] = 1;
+  }
+  frame["plan"]["stages"][0]["skipped"] = true;
+  cluster.say(cluster.pod("prepare"), frame);
+  const Decision decision = cluster.reconcile();
+  EXPECT_THAT(actionNames(decision), ElementsAre(cluster.name("1"), cluster.name("publish")));
+  EXPECT_EQ(cluster.status().progress, "1/3");
+  EXPECT_EQ(cluster.status().stages[0].state, api::AttemptState::kSucceeded);
+  EXPECT_EQ(cluster.status().stages[0].cachedSteps, 1);
+  EXPECT_EQ(cluster.status().stages[2].cachedSteps, 1);
+}
+
+TEST(PlanBuild, AnImageThatIsAllCachedNeedsOnlyPublish) {
+  FakeCluster cluster;
+  cluster.settle();
+  cluster.run("prepare");
+  Json frame = cluster.planFrame({{}, {}});
+  for (Json& stage : frame["plan"]["stages"]) {
+    stage["skipped"] = true;
+  }
+  cluster.say(cluster.pod("prepare"), frame);
+  EXPECT_THAT(actionNames(cluster.reconcile()), ElementsAre(cluster.name("publish")));
+  EXPECT_TRUE(cluster.condition("StagesSucceeded").status == Truth::kTrue);
+}
+
+TEST(PlanBuild, RebuildWithoutTheCacheReadsNoneOnce) {
+  FakeCluster cluster;
+  cluster.toSuccess({{}});
+  EXPECT_FALSE(cluster.status().run->noCache);
+  cluster.annotate(api::kRebuildNoCacheAnnotation, "1");
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->sequence, 2);
+  EXPECT_EQ(cluster.status().run->trigger, "RebuildRequested");
+  EXPECT_TRUE(cluster.status().run->noCache);
+  cluster.removeAnnotation(api::kRebuildNoCacheAnnotation);
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->sequence, 2);
+  cluster.annotate(api::kRebuildAnnotation, "1");
+  cluster.settle();
+  EXPECT_EQ(cluster.status().run->sequence, 3);
+  EXPECT_FALSE(cluster.status().run->noCache);
+}
+
+TEST(ObservePod, LooksAtTheContainerOfItsRole) {
+  Json pod = {{"metadata",
+               {{"name", "p"},
+                {"labels",
+                 {{std::string(api::kRunLabel), "r"},
+                  {std::string(api::kRoleLabel), "stage"},
+                  {std::string(api::kStageLabel), "0"},
+                  {std::string(api::kAttemptLabel), "1"}}}}},
+              {"status", {{"phase", "Running"}}}};
+  // The kubelet sorts them by name.
+  const Json ended = {{"name", "secrets"}, {"state", {{"terminated", {{"exitCode", 0}}}}}};
+  const Json running = {{"name", "stage"}, {"state", {{"running", Json::object()}}}};
+  pod["status"]["containerStatuses"] = {ended, running};
+  Result<ObservedPod> observed = observePod(pod);
+  ASSERT_TRUE(observed) << observed.error().message;
+  EXPECT_TRUE(observed->isRunning());
+  EXPECT_EQ(observed->container.name, "stage");
+  // One that cannot start is what the pod is stuck in.
+  const Json stuck = {{"name", "secrets"},
+                      {"state", {{"waiting", {{"reason", "ImagePullBackOff"}}}}}};
+  pod["status"]["containerStatuses"] = {stuck, running};
+  observed = observePod(pod);
+  ASSERT_TRUE(observed);
+  EXPECT_EQ(observed->container.name, "secrets");
+  EXPECT_EQ(observed->container.reason, "ImagePullBackOff");
+}
+
 TEST(PlanBuild, StartsDependentsEagerlyAndPinsThem) {
   FakeCluster cluster;
   cluster.toStages({{}, {}, {0, 1}});

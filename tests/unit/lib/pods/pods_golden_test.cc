@@ -119,17 +119,19 @@ void expectBaseline(const Json& pod) {
   }
 }
 
-/// Every mount has a volume and every volume a mount; nothing that a stage can write lies above
-/// another mount of it.
+/// Every mount has a volume and every volume a mount of some container; nothing that a stage can
+/// write lies above another mount of it.
 void expectSoundMounts(const Json& pod) {
   std::set<std::string> volumes;
   std::set<std::string> mounted;
   for (const Json& volume : pod.at("spec").at("volumes")) {
     EXPECT_TRUE(volumes.insert(volume.at("name")).second) << volume;
   }
-  for (const Json& mount : pod.at("spec").at("containers").at(0).at("volumeMounts")) {
-    mounted.insert(mount.at("name"));
-    EXPECT_FALSE(mount.value("subPath", "").starts_with("/")) << mount;
+  for (const Json& container : pod.at("spec").at("containers")) {
+    for (const Json& mount : container.at("volumeMounts")) {
+      mounted.insert(mount.at("name"));
+      EXPECT_FALSE(mount.value("subPath", "").starts_with("/")) << mount;
+    }
   }
   EXPECT_EQ(volumes, mounted);
 }
@@ -172,6 +174,33 @@ TEST(Pods, OnlyTheRightPodsSeeCredentialsAndTheRunKey) {
     EXPECT_EQ(text.find("\"secretName\"") != std::string::npos, builder);
     EXPECT_EQ(text.find("\"git-ro\"") != std::string::npos, file == "prepare");
     EXPECT_EQ(text.find("\"push\"") != std::string::npos, file == "publish");
+  }
+}
+
+TEST(Pods, OnlyTheCarrierOfAStageMountsItsSecrets) {
+  const Json input = Json::parse(readText(goldenRoot() / "secrets" / "build.json"));
+  const Json stage = objectsOf(input).at("stage-0");
+  const Json& containers = stage.at("spec").at("containers");
+  ASSERT_EQ(containers.size(), 2U);
+  EXPECT_EQ(containers.at(0).at("name"), "stage");
+  EXPECT_EQ(containers.at(1).at("name"), kCarrierName);
+  std::set<std::string> grants;
+  for (const Json& volume : stage.at("spec").at("volumes")) {
+    if (volume.contains("secret")) {
+      grants.insert(volume.at("name"));
+      EXPECT_EQ(volume.at("secret").at("secretName"), "npm-token");
+      EXPECT_EQ(volume.at("secret").at("optional"), true);
+    }
+    if (volume.contains("emptyDir") && volume.at("name") == "secrets") {
+      EXPECT_EQ(volume.at("emptyDir").at("medium"), "Memory");
+    }
+  }
+  EXPECT_EQ(grants, std::set<std::string>{"grant-0"});
+  for (const Json& mount : containers.at(0).at("volumeMounts")) {
+    EXPECT_EQ(grants.count(mount.at("name")), 0U);
+  }
+  for (const char* other : {"prepare", "publish"}) {
+    EXPECT_EQ(objectsOf(input).at(other).dump().find("npm-token"), std::string::npos) << other;
   }
 }
 

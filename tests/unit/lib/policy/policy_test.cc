@@ -217,6 +217,9 @@ TEST_F(Rules, EachRuleNamesItselfTheValueAndWhatIsAllowed) {
   const std::vector<Case> cases = {
       {{{"allowed", {{"outputs", {"reg.example/$(namespace)/**", "other.example"}}}}}, {},
        "allowed.outputs", "the image would go to \"reg.example/team/app\"; allowed: reg.example/$(namespace)/**, other.example"},
+      {{{"allowed", {{"outputs", {"reg.example/team/app"}}}}},
+       {{"cache", {{"mode", "Registry"}, {"repository", "reg.example/else/cache"}}}},
+       "allowed.outputs", "the cache would go to \"reg.example/else/cache\"; allowed: reg.example/team/app"},
       {{{"allowed", {{"outputs", Json::array()}}}}, {}, "allowed.outputs",
        "the image would go to \"reg.example/team/app\"; allowed: none"},
       {{{"allowed", {{"isolation", {"UserNamespace"}}}}}, {{"execution", {{"isolation", "Baseline"}}}},
