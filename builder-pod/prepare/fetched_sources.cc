@@ -205,6 +205,8 @@ Outcome<FetchedSource> SourceFetcher::download(const plan::Fetch& fetch, const s
 
 Outcome<FetchedSource> SourceFetcher::clone(const plan::Fetch& fetch, const std::string& path) {
   const std::string checkout = path + ".tmp";
+  // An earlier try may have left half of it.
+  CHECK_OR(removeTree(checkout), error, refuseVolume(checkout, error));
   CHECK_OR(makeDirectories(checkout), error, refuseVolume(checkout, error));
   plan::GitSource source;
   source.url = fetch.remote;

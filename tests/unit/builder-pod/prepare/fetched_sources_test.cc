@@ -1,8 +1,6 @@
 #include "builder-pod/prepare/fetched_sources.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "fixtures.h"
 #include "gmock/gmock.h"

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <nlohmann/json.hpp>
+
 #include "lib/base/file.h"
 #include "tests/unit/lib/layer/temporary_directory.h"
 

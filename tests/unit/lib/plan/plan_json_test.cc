@@ -216,7 +216,7 @@ std::vector<Hostile> hostileValues() {
       {"pipe", [=](Json& p) { run(p)["pipes"][0]["name"] = "../x"; },
        runAt + ".pipes[0]: name: expected a file name"},
       {"two actions", [](Json& p) { p["stages"][0]["steps"][0]["workdir"] = Json::object(); },
-       "stages[0].steps[0]: expected one of run, copy, workdir"},
+       "stages[0].steps[0]: expected one of run, copy, workdir, layer"},
       {"cache key", [](Json& p) { p["stages"][0]["steps"][0]["cacheKey"] = "../x"; },
        "stages[0].steps[0]: cacheKey: expected 64 hexadecimal digits"},
       {"unpinned", [](Json& p) { p["stages"][0]["base"]["reference"] = "golang:1.22"; },
