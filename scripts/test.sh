@@ -5,6 +5,7 @@
 #   test.sh [--fast] [--preset NAME] [CTEST ARGUMENT...]
 #
 #   --fast          leave out what needs the cluster or its programs
+#   --faults        the fault cases too (about 25 minutes)
 #   --preset NAME   build with this preset (dev, asan, tsan …); default: dev
 #
 # Installs the packages that are missing, builds the tests, and ends with ctest's own summary. The end-to-end cases run
@@ -43,10 +44,11 @@ start_cluster() {
 }
 
 main() {
-  local preset=dev fast=0 arguments=()
+  local preset=dev fast=0 faults=0 arguments=()
   while (( $# )); do
     case $1 in
       --fast)    fast=1 ;;
+      --faults)  faults=1 ;;
       --preset)  preset=${2:?--preset needs a name}; shift ;;
       -h|--help) usage; return ;;
       *)         arguments+=("$1") ;;
@@ -59,6 +61,7 @@ main() {
   if (( fast )); then
     arguments+=(-LE 'e2e|faults')
   else
+    (( faults )) || arguments+=(-LE faults)
     say "Starting the cluster for the end-to-end cases"
     start_cluster
   fi
