@@ -268,7 +268,7 @@ def run_copy_workdir(work, executor):
     assert states == [(i, s) for i in range(5) for s in ("Started", "Succeeded")], states
     assert "[s0 2/6] RUN echo hello; mkdir /d\n" in c.log
     assert c.termination.read_bytes() == b""
-    assert sorted(p.name for p in c.out.iterdir()) == ["artifacts", "layers", "leftover", "report.json"]
+    assert sorted(p.name for p in c.out.iterdir()) == ["artifacts", "layers", "leftover", "log", "report.json"]
 
 
 @case
