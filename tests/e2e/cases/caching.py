@@ -60,7 +60,8 @@ def test_equal_steps_do_not_run_again():
         assert tree["out"][1].split(b"\n")[:2] == [made[0], b"two"], tree["out"]
 
 
-def unproven_refresh_and_rebuild_without_the_cache():
+@harness.unproven("failed when it was first run on a cluster; the cause is not known")
+def test_refresh_and_rebuild_without_the_cache():
     with Namespace("nocache") as ns:
         ns.config_map("ctx", FILES)
         status, first = build(ns, "app")

@@ -122,7 +122,8 @@ def test_max_parallel_stages():
         assert most == 1, f"{most} stages had pods at the same time"
 
 
-def unproven_logs_outlive_their_pods():
+@harness.unproven("the CLI must reach the registry from where the tests run; the local one is reached from the cluster's network only")
+def test_logs_outlive_their_pods():
     with Namespace("logs") as ns:
         ns.inline("shop", f"FROM {BUSYBOX} AS deps\nRUN echo from-deps; echo 1 > /a\n"
                           f"FROM {BUSYBOX}\nCOPY --from=deps /a /a\nRUN echo from-last\n")
@@ -146,7 +147,8 @@ def unproven_logs_outlive_their_pods():
         assert old.returncode == 0 and "from-deps" in old.stdout, (old.stdout, old.stderr)
 
 
-def unproven_logs_of_a_failed_run_outlive_its_pods():
+@harness.unproven("the CLI must reach the registry from where the tests run; the local one is reached from the cluster's network only")
+def test_logs_of_a_failed_run_outlive_its_pods():
     with Namespace("logsfail") as ns:
         ns.inline("shop", f"FROM {BUSYBOX} AS a\nRUN echo the-cause; sleep 2; exit 3\n", retention={"pods": "Never"})
         ns.failed("shop", "StageFailed")
@@ -155,7 +157,8 @@ def unproven_logs_of_a_failed_run_outlive_its_pods():
         assert logs.returncode == 0 and "the-cause" in logs.stdout, (logs.stdout, logs.stderr)
 
 
-def unproven_logs_follow():
+@harness.unproven("the CLI must reach the registry from where the tests run; the local one is reached from the cluster's network only")
+def test_logs_follow():
     with Namespace("follow") as ns:
         ns.inline("shop", f"FROM {BUSYBOX} AS a\nRUN for i in 1 2 3 4; do echo tick $i; sleep 1; done\n")
         wait_until("a run", 30, lambda: ns.status("shop").get("run"))

@@ -91,7 +91,8 @@ LOOK = ("for d in / /run /tmp /root /etc /var /.stagewright /.stagewright/secret
         "cat /proc/*/environ 2>/dev/null | grep -c 's3cret-val[u]e'; echo looked")
 
 
-def unproven_secrets_are_for_the_run_that_names_them():
+@harness.unproven("failed when it was first run on a cluster; the cause is not known")
+def test_secrets_are_for_the_run_that_names_them():
     """Another stage and another RUN find nothing, the layer holds nothing, the log shows stars."""
     with Namespace("secrets") as ns:
         ns.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "npm-token"}, "stringData": {"token": SECRET}})
@@ -140,7 +141,8 @@ def test_a_missing_secret_is_waited_for_and_named():
         assert Image(f"{PUSH_REGISTRY}/{ns.name}/late:1").read("/n") == b"23\n"
 
 
-def unproven_an_ssh_key_signs_and_cannot_be_read():
+@harness.unproven("failed when it was first run on a cluster; the cause is not known")
+def test_an_ssh_key_signs_and_cannot_be_read():
     with SshServer() as ssh, GitServer() as git, Namespace("ssh") as ns:
         url, _ = git.repository("client", client_files())
         ns.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "deploy-key"}, "type": "kubernetes.io/ssh-auth",
