@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace stagewright::testing {
 
 ScriptServer::ScriptServer(std::function<void(int)> talk) : talk_(std::move(talk)) {
@@ -24,15 +26,30 @@ ScriptServer::ScriptServer(std::function<void(int)> talk) : talk_(std::move(talk
 
 ScriptServer::~ScriptServer() {
   ::shutdown(listener_.get(), SHUT_RDWR);  // ends accept()
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  if (client_) {
+    ::shutdown(client_.get(), SHUT_RDWR);  // ends recv()
+  }
 }
 
 void ScriptServer::run() {
   while (true) {
-    const Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!client) {
+    Fd accepted(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!accepted) {
       return;
     }
-    talk_(client.get());
+    const int socket = accepted.get();
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopped_) {
+        return;
+      }
+      client_ = std::move(accepted);
+    }
+    talk_(socket);
+    const std::lock_guard lock(mutex_);
+    client_ = Fd();
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -16,6 +17,7 @@ class ScriptServer {
  public:
   /// `talk` gets the connected socket; the connection is closed when it returns.
   explicit ScriptServer(std::function<void(int socket)> talk);
+  /// Ends the conversation too: a client that keeps its connection open may outlive the server.
   ~ScriptServer();
   ScriptServer(const ScriptServer&) = delete;
   ScriptServer& operator=(const ScriptServer&) = delete;
@@ -35,6 +37,9 @@ class ScriptServer {
 
   std::function<void(int)> talk_;
   Fd listener_;
+  std::mutex mutex_;
+  Fd client_;             // under mutex_
+  bool stopped_ = false;  // under mutex_
   std::uint16_t port_ = 0;
   std::jthread thread_;
 };
