@@ -10,13 +10,13 @@ constexpr std::array<std::string_view, 3> kPodWords = {"OnFailure", "Always", "N
 constexpr std::array<std::string_view, 2> kLogWords = {"Registry", "None"};
 constexpr std::array<std::string_view, 2> kChangeWords = {"CancelAndRebuild", "FinishFirst"};
 
-constexpr std::string_view kNever = "Never";
+constexpr std::string_view kNeverWord = "Never";
 constexpr int kMaxRetries = 7;
 
 /// A duration or the word Never, which is zero.
 Result<std::optional<Millis>> optionalStay(const JsonReader& reader, std::string_view key) {
   TRY(const std::optional<std::string> text, reader.optionalString(key));
-  if (text == kNever) {
+  if (text == kNeverWord) {
     return std::optional<Millis>(Millis(0));
   }
   return optionalDuration(reader, key);
@@ -58,7 +58,7 @@ Json toJson(const Retention& retention) {
   putDuration(out, "podTTL", retention.podTTL);
   putDuration(out, "workspace", retention.workspace);
   if (retention.workspace == Millis(0)) {
-    out["workspace"] = kNever;
+    out["workspace"] = kNeverWord;
   }
   putEnum(out, "logs", retention.logs, kLogWords);
   putDuration(out, "ttlAfterFinished", retention.ttlAfterFinished);
