@@ -21,7 +21,18 @@ Informer::Informer(ApiClient& client, Clock& clock, InformerOptions options, Han
       clock_(clock),
       options_(std::move(options)),
       handler_(std::move(handler)),
-      store_(options_.index),
+      own_(options_.index),
+      store_(own_),
+      delay_(clock, options_.seed),
+      random_(options_.seed) {}
+
+Informer::Informer(ApiClient& client, Clock& clock, InformerOptions options, Store& store,
+                   Handler handler)
+    : client_(client),
+      clock_(clock),
+      options_(std::move(options)),
+      handler_(std::move(handler)),
+      store_(store),
       delay_(clock, options_.seed),
       random_(options_.seed) {}
 
@@ -52,7 +63,8 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
                                                         : seenVersion;
   std::set<std::string> seen;
   const ApiStatus listed = listPages(version, seen, stop);
-  denied_.store(!listed && listed.error().code == Code::kDenied);
+  const bool denied = !listed && listed.error().code == Code::kDenied;
+  const bool stillDenied = denied_.exchange(denied) && denied;
   unknown_.store(!listed && listed.error().code == Code::kNotFound);
   if (listed) {
     dropUnseen(seen);
@@ -72,7 +84,9 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
       return std::nullopt;
     }
   }
-  log::warn("list failed, trying again", {{"error", listed.error().message}});
+  if (!stillDenied) {  // an operator without the right to read nodes would say so every minute
+    log::warn("list failed, trying again", {{"error", listed.error().message}});
+  }
   return std::max(delay_.next(), listed.error().retryAfter);
 }
 
@@ -108,8 +122,9 @@ ApiStatus Informer::listPages(const std::string& version, std::set<std::string>&
 
 /// What the list did not hold was deleted while we were not looking.
 void Informer::dropUnseen(const std::set<std::string>& seen) {
+  const std::string ours = options_.ns.empty() ? "" : options_.ns + "/";
   for (const std::string& key : store_.keys()) {
-    if (!seen.contains(key)) {
+    if (key.starts_with(ours) && !seen.contains(key)) {
       erase(key, "");
     }
   }
