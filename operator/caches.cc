@@ -17,14 +17,18 @@ kube::InformerOptions childOptions(const kube::Resource& resource, const std::st
   return {.resource = resource,
           .ns = ns,
           .labelSelector = std::string(api::kBuildLabel),
-          .index = buildKeyOf,
           .trim = std::move(trim)};
 }
 
 /// Every namespace carries its name as a label.
-kube::InformerOptions namespaceOptions(const std::string& ns) {
+/// Of the namespaces that we work in.
+kube::InformerOptions namespaceOptions(const std::vector<std::string>& namespaces) {
+  std::string names;
+  for (const std::string& ns : namespaces) {
+    names += (names.empty() ? "" : ",") + ns;
+  }
   return {.resource = kube::kNamespaces,
-          .labelSelector = ns.empty() ? "" : "kubernetes.io/metadata.name=" + ns,
+          .labelSelector = names.empty() ? "" : "kubernetes.io/metadata.name in (" + names + ")",
           .trim = trimNamespace};
 }
 
@@ -80,27 +84,44 @@ std::string buildKeyOf(const Json& child) {
   return build.empty() ? "" : metadata->value("namespace", "") + "/" + build;
 }
 
-Caches::Caches(kube::ApiClient& client, Clock& clock, const std::string& ns,
-               CacheListener& listener)
-    : builds_(client, clock, {.resource = kube::kImageBuilds, .ns = ns},
-              [&listener](const kube::Change& change) { listener.onBuild(change); }),
-      pods_(client, clock, childOptions(kube::kPods, ns, trimPod),
-            [&listener](const kube::Change& change) { listener.onPod(change); }),
-      claims_(client, clock, childOptions(kube::kClaims, ns, nullptr),
-              [&listener](const kube::Change& change) { listener.onClaim(change); }),
+Caches::Caches(kube::ApiClient& client, Clock& clock, const std::vector<std::string>& namespaces,
+               bool clusterReads, CacheListener& listener)
+    : clusterReads_(clusterReads),
+      pods_(buildKeyOf),
+      claims_(buildKeyOf),
       nodes_(client, clock, {.resource = kube::kNodes, .trim = trimNode},
              [&listener](const kube::Change& change) { listener.onNode(change); }),
       policies_(client, clock, {.resource = kube::kBuildPolicies},
                 [&listener](const kube::Change& change) { listener.onPolicy(change); }),
-      namespaces_(client, clock, namespaceOptions(ns),
-                  [&listener](const kube::Change& change) { listener.onNamespace(change); }) {}
+      namespaces_(client, clock, namespaceOptions(namespaces),
+                  [&listener](const kube::Change& change) { listener.onNamespace(change); }) {
+  const auto add = [&](Kind& kind, kube::InformerOptions options, auto handler) {
+    kind.informers.emplace_back(
+        std::piecewise_construct, std::forward_as_tuple(options.ns),
+        std::forward_as_tuple(
+            client, clock, options, kind.store,
+            [&listener, handler](const kube::Change& change) { (listener.*handler)(change); }));
+  };
+  const std::vector<std::string> all = {""};
+  for (const std::string& ns : namespaces.empty() ? all : namespaces) {
+    add(builds_, {.resource = kube::kImageBuilds, .ns = ns}, &CacheListener::onBuild);
+    add(pods_, childOptions(kube::kPods, ns, trimPod), &CacheListener::onPod);
+    add(claims_, childOptions(kube::kClaims, ns, nullptr), &CacheListener::onClaim);
+  }
+}
 
 Caches::~Caches() { stop(); }
 
 void Caches::start() {
-  for (kube::Informer* informer :
-       {&policies_, &namespaces_, &nodes_, &builds_, &pods_, &claims_}) {
-    threads_.emplace_back([informer](std::stop_token stop) { informer->run(stop); });
+  if (clusterReads_) {
+    for (kube::Informer* informer : {&policies_, &namespaces_, &nodes_}) {
+      threads_.emplace_back([informer](std::stop_token stop) { informer->run(stop); });
+    }
+  }
+  for (Kind* kind : {&builds_, &pods_, &claims_}) {
+    for (auto& [ns, informer] : kind->informers) {
+      threads_.emplace_back([&informer = informer](std::stop_token stop) { informer.run(stop); });
+    }
   }
 }
 
@@ -115,28 +136,47 @@ bool Caches::areSynced() const { return missing().empty(); }
 
 std::string Caches::missing() const {
   std::string out;
-  const auto check = [&](const char* name, bool synced) {
-    out += synced ? "" : std::string(out.empty() ? "" : ", ") + name;
+  const auto check = [&](const std::string& name, bool synced) {
+    out += synced ? "" : (out.empty() ? "" : ", ") + name;
   };
-  check("imagebuilds", builds_.isSynced());
-  check("pods", pods_.isSynced());
-  check("persistentvolumeclaims", claims_.isSynced());
-  check("nodes", nodes_.isSynced() || nodes_.isDenied());
-  check("buildpolicies", policies_.isSynced() || policies_.isUnknown());
-  check("namespaces", namespaces_.isSynced());
+  const auto checkKind = [&](const std::string& name, const Kind& kind) {
+    for (const auto& [ns, informer] : kind.informers) {
+      check(ns.empty() ? name : name + " in " + ns, informer.isSynced());
+    }
+  };
+  checkKind("imagebuilds", builds_);
+  checkKind("pods", pods_);
+  checkKind("persistentvolumeclaims", claims_);
+  if (clusterReads_) {
+    check("nodes", nodes_.isSynced() || nodes_.isDenied());
+    check("buildpolicies", policies_.isSynced() || policies_.isUnknown());
+    check("namespaces", namespaces_.isSynced());
+  }
   return out;
 }
 
-std::string Caches::version(CachedKind kind) const {
-  switch (kind) {
-    case CachedKind::kBuild:
-      return builds_.resourceVersion();
-    case CachedKind::kPod:
-      return pods_.resourceVersion();
-    case CachedKind::kClaim:
-      return claims_.resourceVersion();
+const Caches::Kind& Caches::kindOf(CachedKind kind) const {
+  return kind == CachedKind::kBuild ? builds_ : kind == CachedKind::kPod ? pods_ : claims_;
+}
+
+std::string Caches::version(CachedKind kind, const std::string& ns) const {
+  for (const auto& [name, informer] : kindOf(kind).informers) {
+    if (name.empty() || name == ns) {
+      return informer.resourceVersion();
+    }
   }
   return "";
+}
+
+std::string Caches::oldestVersion(CachedKind kind) const {
+  const auto& informers = kindOf(kind).informers;
+  std::string oldest = informers.front().second.resourceVersion();
+  for (const auto& [name, informer] : informers) {
+    if (std::string version = informer.resourceVersion(); !kube::isAtLeast(version, oldest)) {
+      oldest = std::move(version);
+    }
+  }
+  return oldest;
 }
 
 }  // namespace stagewright::op

@@ -9,6 +9,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "lib/http/certificate.h"
 #include "lib/kube/client.h"
 #include "lib/kube/cpprest_transport.h"
 #include "lib/kube/events.h"
@@ -24,6 +25,7 @@
 #include "operator/log_followers.h"
 #include "operator/metered_transport.h"
 #include "operator/metrics.h"
+#include "operator/metrics_auth.h"
 #include "operator/options.h"
 #include "operator/probes.h"
 #include "operator/reconciler.h"
@@ -43,6 +45,7 @@ constexpr Millis kSyncPoll{50};
 constexpr Millis kDrainPatience{30'000};
 constexpr std::chrono::seconds kStaleLease{20};
 constexpr std::chrono::minutes kVersionPatience{1};
+constexpr Millis kReviewPatience{5'000};
 
 std::string hostName() {
   char buffer[256] = {};
@@ -63,6 +66,11 @@ kube::LeaseOptions leaseOptions(const Options& o, const std::string& ownNamespac
           .duration = o.leaseDuration,
           .renewDeadline = o.renewDeadline,
           .retryPeriod = o.retryPeriod};
+}
+
+kube::LeaseOptions withSlowPath(kube::LeaseOptions options, Metrics& metrics) {
+  options.onSlowPath = [&metrics] { metrics.onLeaseSlowPath(); };
+  return options;
 }
 
 lifecycle::Settings settingsOf(const Options& o) {
@@ -87,14 +95,18 @@ struct Operator {
         client(transport, clock),
         watchClient(transport, clock, {Millis(60'000), Millis(0)}),
         leaseClient(transport, clock, kube::makeLeaseClientOptions(lease)),
+        reviewClient(transport, clock, {kReviewPatience, Millis(0)}),
+        metricsAuth(reviewClient, clock),
         queue(clock, &metrics),
         cluster(o.imageVolumes, serverMinor),
+        progress(clock),
         admissions(
             clock, o.limits, [this](const std::string& ns) { return policies.rulesOf(ns); },
             [this](const std::string& key) { queue.add(key); }),
-        dispatcher(queue, cluster, policies, metrics),
-        caches(watchClient, clock, o.namespace_, dispatcher),
-        gate(clock, [this](CachedKind kind) { return caches.version(kind); }),
+        dispatcher(queue, cluster, policies, metrics, progress),
+        caches(watchClient, clock, o.namespaces, o.clusterReads, dispatcher),
+        gate(clock,
+             [this](CachedKind kind, const std::string& ns) { return caches.version(kind, ns); }),
         recorder(client, clock, "stagewright.dev/operator", identity),
         events(recorder),
         applier(client, clock, gate, createErrors, events),
@@ -107,16 +119,27 @@ struct Operator {
               return reconciler.reconcile(key, stop);
             },
             metrics),
-        keeper({client, clock, o.namespace_, admissions,
-                [this] { return caches.version(CachedKind::kBuild); },
+        keeper({client, clock, o.namespaces, admissions,
+                [this] { return caches.oldestVersion(CachedKind::kBuild); },
                 [this](const std::string& key) { queue.add(key, kInitialPriority); }}),
-        elector(leaseClient, clock, lease) {
+        elector(leaseClient, clock, withSlowPath(lease, metrics)) {
     dispatcher.setBuildsOnNode(
         [this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
     dispatcher.setOnBuildChange([this](const kube::Change& change) { admissions.observe(change); });
     dispatcher.setOnRulesChange([this](const std::string& ns) { admissions.refreshRules(ns); });
+    if (!o.clusterReads) {
+      knowNamespaces();
+    }
     metrics.setWorkers(o.workers);
     metrics.setLeader(o.leaseName, false);
+  }
+
+  /// Nobody tells us their labels, and no policy selects them.
+  void knowNamespaces() {
+    for (const std::string& ns : options.namespaces) {
+      const Json object = {{"metadata", {{"name", ns}}}};
+      policies.updateNamespace(ns, &object);
+    }
   }
 
   const Options& options;
@@ -128,9 +151,12 @@ struct Operator {
   kube::ApiClient client;
   kube::ApiClient watchClient;
   kube::ApiClient leaseClient;
+  kube::ApiClient reviewClient;
+  MetricsAuth metricsAuth;
   CreateErrors createErrors;
   WorkQueue queue;
   ClusterFactsBoard cluster;
+  Progress progress;
   PolicyBoard policies;
   AdmissionBoard admissions;
   Dispatcher dispatcher;
@@ -146,13 +172,33 @@ struct Operator {
   kube::LeaderElector elector;
 };
 
+/// Nothing: it may.
+std::optional<http::ServerResponse> refusalOf(MetricsAuth::Verdict verdict) {
+  switch (verdict) {
+    case MetricsAuth::Verdict::kAllowed:
+      return std::nullopt;
+    case MetricsAuth::Verdict::kUnauthenticated:
+      return http::ServerResponse{401, "text/plain", "needs a bearer token\n"};
+    case MetricsAuth::Verdict::kForbidden:
+      return http::ServerResponse{403, "text/plain", "may not get /metrics\n"};
+    case MetricsAuth::Verdict::kUnavailable:
+      return http::ServerResponse{503, "text/plain", "the API server does not say who this is\n"};
+  }
+  return http::ServerResponse{403, "text/plain", ""};
+}
+
 ProbeSources probesOf(Operator& op) {
   ProbeSources sources;
   sources.metrics = [&op] {
     const AdmissionBoard::Snapshot queue = op.admissions.snapshot();
     op.metrics.setAdmissions(queue.waiting, queue.running, queue.oldest.count());
-    return op.metrics.serialize(op.queue.unfinished());
+    return op.metrics.serialize(op.queue.unfinished(), op.progress.since());
   };
+  if (op.options.metricsAuth) {
+    sources.refuseMetrics = [&op](const http::ServerRequest& request) {
+      return refusalOf(op.metricsAuth.judge(request.authorization, request.path, {}));
+    };
+  }
   sources.notReady = [&op] {
     const std::string missing = op.caches.missing();
     return missing.empty() ? "" : "caches not synced: " + missing;
@@ -178,6 +224,15 @@ bool waitForCaches(Operator& op, std::stop_token stop) {
     if (!op.clock.sleepFor(kSyncPoll, stop)) {
       return false;
     }
+  }
+  if (!op.options.clusterReads) {
+    log::warn("BuildPolicies and namespaces are not read: no policy counts");
+  }
+  if (!op.options.clusterReads || op.caches.nodesDenied()) {
+    log::warn(
+        "nodes may not be read: builds run with isolation Baseline unless they ask for "
+        "UserNamespace, without image volumes unless --image-volumes=on, and a lost node is seen "
+        "only when its pods are deleted");
   }
   log::info("caches synced", {{"imagebuilds", std::to_string(op.caches.builds().size())},
                               {"pods", std::to_string(op.caches.pods().size())}});
@@ -226,12 +281,43 @@ int work(Operator& op, std::stop_token stop) {
   return kExitOk;
 }
 
+/// Two threads: one may wait for the API server's word about a token.
+Result<std::unique_ptr<http::Server>> serveMetrics(Operator& op) {
+  const Options& o = op.options;
+  http::ServerOptions server;
+  server.address = o.metricsAddress;
+  server.port = static_cast<std::uint16_t>(o.metricsPort);
+  server.threads = 2;
+  if (o.metricsTls != "off") {
+    TRY(http::Certificate tls, o.metricsTls == "self-signed"
+                                   ? http::makeSelfSignedCertificate("stagewright-operator")
+                                   : http::loadCertificate(o.metricsTls));
+    server.certificate = std::move(tls.certificate);
+    server.privateKey = std::move(tls.privateKey);
+  }
+  return startProbes(server, probesOf(op),
+                     o.healthAddress.empty() ? Serves::kAll : Serves::kMetrics);
+}
+
+/// Null if it is served beside the metrics.
+Result<std::unique_ptr<http::Server>> serveHealth(Operator& op) {
+  if (op.options.healthAddress.empty()) {
+    return std::unique_ptr<http::Server>();
+  }
+  http::ServerOptions server;
+  server.address = op.options.healthAddress;
+  server.port = static_cast<std::uint16_t>(op.options.healthPort);
+  return startProbes(server, probesOf(op), Serves::kHealth);
+}
+
 int serve(Operator& op, std::stop_token stop) {
-  Result<std::unique_ptr<http::Server>> probes =
-      startProbes(op.options.metricsAddress, op.options.metricsPort, probesOf(op));
-  if (!probes) {
-    log::error("cannot serve metrics and health", {{"error", probes.error().message}});
-    return kExitFailed;
+  Result<std::unique_ptr<http::Server>> metrics = serveMetrics(op);
+  Result<std::unique_ptr<http::Server>> health = serveHealth(op);
+  for (const auto* server : {&metrics, &health}) {
+    if (!*server) {
+      log::error("cannot serve metrics and health", {{"error", server->error().message}});
+      return kExitFailed;
+    }
   }
   op.caches.start();
   int code = kExitOk;
@@ -240,7 +326,11 @@ int serve(Operator& op, std::stop_token stop) {
   } else if (!op.options.leaderElect || op.elector.acquire(stop)) {
     code = work(op, stop);
   }
-  (*probes)->stop();
+  for (auto* server : {&metrics, &health}) {
+    if (**server) {
+      (**server)->stop();
+    }
+  }
   return code;
 }
 
