@@ -18,17 +18,22 @@ start_registries() {
 # Debian's package would also start a service on port 5000 of the machine: take its program only,
 # unless the package is installed already.
 registry_binary() {
-  local dir=$SW_BUILDS/docker-registry
   command -v docker-registry && return 0
-  if [[ ! -x $dir/usr/bin/docker-registry ]]; then
-    note "fetching docker-registry (unpacked into the cache, not installed)"
+  printf '%s\n' "$(unpacked_package docker-registry)/usr/bin/docker-registry"
+}
+
+# unpacked_package NAME: the directory in the cache that holds the files of a Debian package.
+unpacked_package() {
+  local dir=$SW_BUILDS/$1
+  if [[ ! -d $dir ]]; then
+    note "fetching $1 (unpacked into the cache, not installed)"
     mkdir -p "$dir.new"
-    (cd "$dir.new" && fetch_package docker-registry)
-    dpkg -x "$dir.new"/docker-registry_*.deb "$dir.new"
-    rm -rf "$dir" "$dir.new"/*.deb
+    (cd "$dir.new" && fetch_package "$1") || return
+    dpkg -x "$dir.new/$1"_*.deb "$dir.new" || return
+    rm -f "$dir.new"/*.deb
     mv "$dir.new" "$dir"
   fi
-  printf '%s\n' "$dir/usr/bin/docker-registry"
+  printf '%s\n' "$dir"
 }
 
 # Into the current directory, which apt's own user may not be able to write.

@@ -33,12 +33,22 @@ void AdmissionKeeper::run(std::stop_token stop) {
 }
 
 kube::ApiStatus AdmissionKeeper::learn(std::stop_token stop) {
+  const std::vector<std::string> all = {""};
+  for (const std::string& ns : p_.namespaces.empty() ? all : p_.namespaces) {
+    if (kube::ApiStatus learned = learnOf(ns, stop); !learned) {
+      return learned;
+    }
+  }
+  return {};
+}
+
+kube::ApiStatus AdmissionKeeper::learnOf(const std::string& ns, std::stop_token stop) {
   kube::ListOptions options;
   options.fieldSelector = kUnfinished;
   options.limit = kPage;
   for (;;) {
     kube::ApiResult<kube::ListMeta> page = p_.client.list(
-        kube::kImageBuilds, p_.ns, options, [this](Json& build) { p_.board.expectRunning(build); },
+        kube::kImageBuilds, ns, options, [this](Json& build) { p_.board.expectRunning(build); },
         stop);
     if (!page && page.error().code == Code::kInvalid && !options.fieldSelector.empty()) {
       // Servers before 1.31 select by no fields of ours: the finished ones come too.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "lib/base/clock.h"
 #include "lib/kube/client.h"
@@ -17,7 +18,7 @@ class AdmissionKeeper {
   struct Parts {
     kube::ApiClient& client;
     Clock& clock;
-    std::string ns;  ///< empty: all namespaces
+    std::vector<std::string> namespaces;  ///< empty: all
     AdmissionBoard& board;
     std::function<std::string()> cacheVersion;  ///< of builds
     std::function<void(const std::string& key)> wake;
@@ -29,6 +30,7 @@ class AdmissionKeeper {
   /// One list from the quorum, page by page: the caches of a standby may be behind the last write
   /// of the leader before it.
   kube::ApiStatus learn(std::stop_token stop);
+  kube::ApiStatus learnOf(const std::string& ns, std::stop_token stop);
   /// Wakes at most a hundred builds.
   void refresh();
 

@@ -12,20 +12,23 @@ namespace {
 
 constexpr std::string_view kRunKeyVariable = "STAGEWRIGHT_RUN_KEY";
 
-kube::InformerOptions childOptions(const kube::Resource& resource, const Caches::Options& options,
-                                   std::function<void(Json&)> trim) {
+kube::InformerOptions childOptions(const kube::Resource& resource, const std::string& ns,
+                                   bool watchList, std::function<void(Json&)> trim) {
   return {.resource = resource,
-          .ns = options.ns,
+          .ns = ns,
           .labelSelector = std::string(api::kBuildLabel),
-          .index = buildKeyOf,
           .trim = std::move(trim),
-          .watchList = options.watchList};
+          .watchList = watchList};
 }
 
-/// Every namespace carries its name as a label.
+/// Of the namespaces that we work in. Every namespace carries its name as a label.
 kube::InformerOptions namespaceOptions(const Caches::Options& options) {
+  std::string names;
+  for (const std::string& ns : options.namespaces) {
+    names += (names.empty() ? "" : ",") + ns;
+  }
   return {.resource = kube::kNamespaces,
-          .labelSelector = options.ns.empty() ? "" : "kubernetes.io/metadata.name=" + options.ns,
+          .labelSelector = names.empty() ? "" : "kubernetes.io/metadata.name in (" + names + ")",
           .trim = trimNamespace,
           .watchList = options.watchList};
 }
@@ -84,29 +87,45 @@ std::string buildKeyOf(const Json& child) {
 
 Caches::Caches(kube::ApiClient& client, Clock& clock, const Options& options,
                CacheListener& listener)
-    : builds_(
-          client, clock,
-          {.resource = kube::kImageBuilds, .ns = options.ns, .watchList = options.watchList},
-              [&listener](const kube::Change& change) { listener.onBuild(change); }),
-      pods_(client, clock, childOptions(kube::kPods, options, trimPod),
-            [&listener](const kube::Change& change) { listener.onPod(change); }),
-      claims_(client, clock, childOptions(kube::kClaims, options, nullptr),
-              [&listener](const kube::Change& change) { listener.onClaim(change); }),
+    : clusterReads_(options.clusterReads),
+      pods_(buildKeyOf),
+      claims_(buildKeyOf),
       nodes_(client, clock,
              {.resource = kube::kNodes, .trim = trimNode, .watchList = options.watchList},
              [&listener](const kube::Change& change) { listener.onNode(change); }),
-      policies_(client, clock,
-                {.resource = kube::kBuildPolicies, .watchList = options.watchList},
+      policies_(client, clock, {.resource = kube::kBuildPolicies, .watchList = options.watchList},
                 [&listener](const kube::Change& change) { listener.onPolicy(change); }),
       namespaces_(client, clock, namespaceOptions(options),
-                  [&listener](const kube::Change& change) { listener.onNamespace(change); }) {}
+                  [&listener](const kube::Change& change) { listener.onNamespace(change); }) {
+  const auto add = [&](Kind& kind, kube::InformerOptions informer, auto handler) {
+    kind.informers.emplace_back(
+        std::piecewise_construct, std::forward_as_tuple(informer.ns),
+        std::forward_as_tuple(
+            client, clock, informer, kind.store,
+            [&listener, handler](const kube::Change& change) { (listener.*handler)(change); }));
+  };
+  const bool watchList = options.watchList;
+  const std::vector<std::string> all = {""};
+  for (const std::string& ns : options.namespaces.empty() ? all : options.namespaces) {
+    add(builds_, {.resource = kube::kImageBuilds, .ns = ns, .watchList = watchList},
+        &CacheListener::onBuild);
+    add(pods_, childOptions(kube::kPods, ns, watchList, trimPod), &CacheListener::onPod);
+    add(claims_, childOptions(kube::kClaims, ns, watchList, nullptr), &CacheListener::onClaim);
+  }
+}
 
 Caches::~Caches() { stop(); }
 
 void Caches::start() {
-  for (kube::Informer* informer :
-       {&policies_, &namespaces_, &nodes_, &builds_, &pods_, &claims_}) {
-    threads_.emplace_back([informer](std::stop_token stop) { informer->run(stop); });
+  if (clusterReads_) {
+    for (kube::Informer* informer : {&policies_, &namespaces_, &nodes_}) {
+      threads_.emplace_back([informer](std::stop_token stop) { informer->run(stop); });
+    }
+  }
+  for (Kind* kind : {&builds_, &pods_, &claims_}) {
+    for (auto& [ns, informer] : kind->informers) {
+      threads_.emplace_back([&informer = informer](std::stop_token stop) { informer.run(stop); });
+    }
   }
 }
 
@@ -121,22 +140,33 @@ bool Caches::areSynced() const { return missing().empty(); }
 
 std::string Caches::missing() const {
   std::string out;
-  const auto check = [&](const char* name, bool synced) {
-    out += synced ? "" : std::string(out.empty() ? "" : ", ") + name;
+  const auto check = [&](const std::string& name, bool synced) {
+    out += synced ? "" : (out.empty() ? "" : ", ") + name;
   };
-  check("imagebuilds", builds_.isSynced());
-  check("pods", pods_.isSynced());
-  check("persistentvolumeclaims", claims_.isSynced());
-  check("nodes", nodes_.isSynced() || nodes_.isDenied());
-  check("buildpolicies", policies_.isSynced() || policies_.isUnknown());
-  check("namespaces", namespaces_.isSynced());
+  const auto checkKind = [&](const std::string& name, const Kind& kind) {
+    for (const auto& [ns, informer] : kind.informers) {
+      check(ns.empty() ? name : name + " in " + ns, informer.isSynced());
+    }
+  };
+  checkKind("imagebuilds", builds_);
+  checkKind("pods", pods_);
+  checkKind("persistentvolumeclaims", claims_);
+  if (clusterReads_) {
+    check("nodes", nodes_.isSynced() || nodes_.isDenied());
+    check("buildpolicies", policies_.isSynced() || policies_.isUnknown());
+    check("namespaces", namespaces_.isSynced());
+  }
   return out;
 }
 
 std::string Caches::cutOff() const {
   std::string out;
-  const auto check = [&](const char* name, const kube::Informer& informer) {
-    out += informer.isCutOff() ? std::string(out.empty() ? "" : ", ") + name : "";
+  const auto check = [&](const std::string& name, const Kind& kind) {
+    for (const auto& [ns, informer] : kind.informers) {
+      if (informer.isCutOff()) {
+        out += (out.empty() ? "" : ", ") + (ns.empty() ? name : name + " in " + ns);
+      }
+    }
   };
   check("imagebuilds", builds_);
   check("pods", pods_);
@@ -144,16 +174,28 @@ std::string Caches::cutOff() const {
   return out;
 }
 
-std::string Caches::version(CachedKind kind) const {
-  switch (kind) {
-    case CachedKind::kBuild:
-      return builds_.resourceVersion();
-    case CachedKind::kPod:
-      return pods_.resourceVersion();
-    case CachedKind::kClaim:
-      return claims_.resourceVersion();
+const Caches::Kind& Caches::kindOf(CachedKind kind) const {
+  return kind == CachedKind::kBuild ? builds_ : kind == CachedKind::kPod ? pods_ : claims_;
+}
+
+std::string Caches::version(CachedKind kind, const std::string& ns) const {
+  for (const auto& [name, informer] : kindOf(kind).informers) {
+    if (name.empty() || name == ns) {
+      return informer.resourceVersion();
+    }
   }
   return "";
+}
+
+std::string Caches::oldestVersion(CachedKind kind) const {
+  const auto& informers = kindOf(kind).informers;
+  std::string oldest = informers.front().second.resourceVersion();
+  for (const auto& [name, informer] : informers) {
+    if (std::string version = informer.resourceVersion(); !kube::isAtLeast(version, oldest)) {
+      oldest = std::move(version);
+    }
+  }
+  return oldest;
 }
 
 }  // namespace stagewright::op

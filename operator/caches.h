@@ -1,8 +1,9 @@
-// What the operator knows of the cluster: one informer per kind, each on its own thread, warm on
-// standbys too.
+// What the operator knows of the cluster: one informer per kind and namespace that it works in,
+// each on its own thread, warm on standbys too.
 #pragma once
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <thread>
@@ -30,8 +31,10 @@ class CacheListener {
 class Caches {
  public:
   struct Options {
-    std::string ns{};        ///< empty: all namespaces
-    bool watchList = false;  ///< the API server may have it
+    /// Empty: all, with one informer per kind.
+    std::vector<std::string> namespaces{};
+    bool clusterReads = true;  ///< without it nodes, policies and namespaces are not asked for
+    bool watchList = false;    ///< the API server may have it
   };
   /// `client` needs no retry of its own: informers back off themselves.
   Caches(kube::ApiClient& client, Clock& clock, const Options& options, CacheListener& listener);
@@ -49,16 +52,31 @@ class Caches {
   /// Kinds whose changes we do not hear of any more, because they are not served or because we may
   /// not see them; empty if there are none.
   std::string cutOff() const;
-  std::string version(CachedKind kind) const;
+  /// What the cache of `kind` has seen of `ns`.
+  std::string version(CachedKind kind, const std::string& ns) const;
+  /// What the cache of `kind` has seen at least of every namespace.
+  std::string oldestVersion(CachedKind kind) const;
+  /// We may not read nodes, as of the last try. True on a cluster where only namespaces are ours.
+  bool nodesDenied() const { return nodes_.isDenied(); }
 
-  const kube::Store& builds() const { return builds_.store(); }
-  const kube::Store& pods() const { return pods_.store(); }
-  const kube::Store& claims() const { return claims_.store(); }
+  const kube::Store& builds() const { return builds_.store; }
+  const kube::Store& pods() const { return pods_.store; }
+  const kube::Store& claims() const { return claims_.store; }
 
  private:
-  kube::Informer builds_;
-  kube::Informer pods_;
-  kube::Informer claims_;
+  /// One kind in every namespace that is ours.
+  struct Kind {
+    Kind(kube::Store::IndexFunction index) : store(std::move(index)) {}
+    kube::Store store;
+    /// By namespace; "" is all of them. A list, because informers do not move.
+    std::list<std::pair<std::string, kube::Informer>> informers;
+  };
+  const Kind& kindOf(CachedKind kind) const;
+
+  bool clusterReads_;
+  Kind builds_{nullptr};
+  Kind pods_;
+  Kind claims_;
   kube::Informer nodes_;
   kube::Informer policies_;
   kube::Informer namespaces_;

@@ -6,6 +6,7 @@
 
 #include "lib/api/image_build.h"
 #include "lib/lifecycle/world.h"
+#include "operator/build_measures.h"
 #include "operator/json_at.h"
 
 namespace stagewright::op {
@@ -39,29 +40,6 @@ std::string waitingReasonOf(const Json* build) {
     }
   }
   return "";
-}
-
-/// Durations that this change completed.
-void measureCompletions(const api::ImageBuildStatus& before, const api::ImageBuildStatus& after,
-                        Metrics& metrics) {
-  if (after.run && after.run->completionTime &&
-      !(before.run && before.run->id == after.run->id && before.run->completionTime)) {
-    metrics.onBuildFinished(after.phase, static_cast<double>(after.run->durationSeconds));
-  }
-  for (const api::StageStatus& stage : after.stages) {
-    if (!stage.completionTime || !stage.startTime) {
-      continue;
-    }
-    const bool known =
-        std::any_of(before.stages.begin(), before.stages.end(), [&](const api::StageStatus& old) {
-          return old.index == stage.index && old.attempt == stage.attempt && old.pod == stage.pod &&
-                 old.completionTime;
-        });
-    if (!known) {
-      const std::chrono::duration<double> took = *stage.completionTime - *stage.startTime;
-      metrics.onStageFinished(api::attemptStateName(stage.state), took.count());
-    }
-  }
 }
 
 }  // namespace
@@ -120,14 +98,21 @@ void Dispatcher::onNamespace(const kube::Change& change) {
 
 void Dispatcher::measureBuild(const kube::Change& change) {
   metrics_.moveBuild(phaseOf(change.before), phaseOf(change.after));
-  metrics_.moveThrottled(waitingReasonOf(change.before), waitingReasonOf(change.after));
-  if (!leading_.load() || change.initial || change.before == nullptr || change.after == nullptr) {
+  metrics_.moveWaiting(waitingReasonOf(change.before), waitingReasonOf(change.after));
+  progress_.onPhase(phaseOf(change.before), phaseOf(change.after));
+  if (change.initial || change.before == nullptr || change.after == nullptr) {
     return;
   }
   const auto before = api::parseStatus(JsonReader(at(*change.before, "status")));
   const auto after = api::parseStatus(JsonReader(at(*change.after, "status")));
-  if (before && after) {
-    measureCompletions(*before, *after, metrics_);
+  if (!before || !after) {
+    return;
+  }
+  if (hasAdvanced(*before, *after)) {
+    progress_.onAdvance();
+  }
+  if (leading_.load()) {
+    measureChange(*before, *after, metrics_);
   }
 }
 

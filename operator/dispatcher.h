@@ -11,6 +11,7 @@
 #include "operator/cluster_facts.h"
 #include "operator/metrics.h"
 #include "operator/policy_board.h"
+#include "operator/progress.h"
 #include "operator/work_queue.h"
 
 namespace stagewright::op {
@@ -18,8 +19,13 @@ namespace stagewright::op {
 /// Thread-safe.
 class Dispatcher final : public CacheListener {
  public:
-  Dispatcher(WorkQueue& queue, ClusterFactsBoard& cluster, PolicyBoard& policies, Metrics& metrics)
-      : queue_(queue), cluster_(cluster), policies_(policies), metrics_(metrics) {}
+  Dispatcher(WorkQueue& queue, ClusterFactsBoard& cluster, PolicyBoard& policies, Metrics& metrics,
+             Progress& progress)
+      : queue_(queue),
+        cluster_(cluster),
+        policies_(policies),
+        metrics_(metrics),
+        progress_(progress) {}
 
   /// Called for a node whose readiness changed; gives the keys of builds that have pods there.
   void setBuildsOnNode(std::function<std::vector<std::string>(const std::string&)> lookup) {
@@ -56,6 +62,7 @@ class Dispatcher final : public CacheListener {
   ClusterFactsBoard& cluster_;
   PolicyBoard& policies_;
   Metrics& metrics_;
+  Progress& progress_;
   std::function<std::vector<std::string>(const std::string&)> buildsOnNode_;
   std::function<void(const kube::Change&)> onBuildChange_;
   std::function<void(const std::string&)> onRulesChange_;

@@ -10,6 +10,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "lib/http/certificate.h"
 #include "lib/kube/client.h"
 #include "lib/kube/cpprest_transport.h"
 #include "lib/kube/events.h"
@@ -26,6 +27,7 @@
 #include "operator/log_followers.h"
 #include "operator/metered_transport.h"
 #include "operator/metrics.h"
+#include "operator/metrics_auth.h"
 #include "operator/options.h"
 #include "operator/probes.h"
 #include "operator/reconciler.h"
@@ -46,6 +48,7 @@ constexpr Millis kDrainPatience{30'000};
 constexpr std::chrono::seconds kStaleLease{20};
 constexpr std::chrono::minutes kVersionPatience{1};
 constexpr int kWatchListMinor = 32;  ///< 1.33 has it switched off and refuses; we list then
+constexpr Millis kReviewPatience{5'000};
 
 std::string hostName() {
   char buffer[256] = {};
@@ -66,6 +69,11 @@ kube::LeaseOptions leaseOptions(const Options& o, const std::string& ownNamespac
           .duration = o.leaseDuration,
           .renewDeadline = o.renewDeadline,
           .retryPeriod = o.retryPeriod};
+}
+
+kube::LeaseOptions withSlowPath(kube::LeaseOptions options, Metrics& metrics) {
+  options.onSlowPath = [&metrics] { metrics.onLeaseSlowPath(); };
+  return options;
 }
 
 lifecycle::Settings settingsOf(const Options& o) {
@@ -91,16 +99,23 @@ struct Operator {
         client(fenced, clock),
         watchClient(transport, clock, {Millis(60'000), Millis(0)}),
         leaseClient(transport, clock, kube::makeLeaseClientOptions(lease)),
-        elector(leaseClient, clock, lease),
+        elector(leaseClient, clock, withSlowPath(lease, metrics)),
+        reviewClient(transport, clock, {kReviewPatience, Millis(0)}),
+        metricsAuth(reviewClient, clock),
         queue(clock, &metrics),
         cluster(o.imageVolumes, serverMinor),
+        progress(clock),
         admissions(
             clock, o.limits, [this](const std::string& ns) { return policies.rulesOf(ns); },
             [this](const std::string& key) { queue.add(key); }),
-        dispatcher(queue, cluster, policies, metrics),
+        dispatcher(queue, cluster, policies, metrics, progress),
         caches(watchClient, clock,
-               {.ns = o.namespace_, .watchList = serverMinor >= kWatchListMinor}, dispatcher),
-        gate(clock, [this](CachedKind kind) { return caches.version(kind); }),
+               {.namespaces = o.namespaces,
+                .clusterReads = o.clusterReads,
+                .watchList = serverMinor >= kWatchListMinor},
+               dispatcher),
+        gate(clock,
+             [this](CachedKind kind, const std::string& ns) { return caches.version(kind, ns); }),
         recorder(client, clock, "stagewright.dev/operator", identity),
         events(recorder),
         applier(client, clock, gate, createErrors, events),
@@ -113,8 +128,8 @@ struct Operator {
               return reconciler.reconcile(key, stop);
             },
             metrics),
-        keeper({client, clock, o.namespace_, admissions,
-                [this] { return caches.version(CachedKind::kBuild); },
+        keeper({client, clock, o.namespaces, admissions,
+                [this] { return caches.oldestVersion(CachedKind::kBuild); },
                 [this](const std::string& key) { queue.add(key, kInitialPriority); }}) {
     dispatcher.setBuildsOnNode(
         [this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
@@ -123,6 +138,9 @@ struct Operator {
     dispatcher.setOnPodSeen([this](const std::string& key, const std::string& name) {
       applier.knownPods().saw(key, name);
     });
+    if (!o.clusterReads) {
+      knowNamespaces();
+    }
     metrics.setWorkers(o.workers);
     metrics.setLeader(o.leaseName, false);
   }
@@ -132,6 +150,14 @@ struct Operator {
   bool holdsLease() const {
     const std::optional<Millis> age = elector.sinceRenewal();
     return !options.leaderElect || (age && *age < lease.duration);
+  }
+
+  /// Nobody tells us their labels, and no policy selects them.
+  void knowNamespaces() {
+    for (const std::string& ns : options.namespaces) {
+      const Json object = {{"metadata", {{"name", ns}}}};
+      policies.updateNamespace(ns, &object);
+    }
   }
 
   const Options& options;
@@ -145,9 +171,12 @@ struct Operator {
   kube::ApiClient watchClient;
   kube::ApiClient leaseClient;
   kube::LeaderElector elector;
+  kube::ApiClient reviewClient;
+  MetricsAuth metricsAuth;
   CreateErrors createErrors;
   WorkQueue queue;
   ClusterFactsBoard cluster;
+  Progress progress;
   PolicyBoard policies;
   AdmissionBoard admissions;
   Dispatcher dispatcher;
@@ -162,13 +191,33 @@ struct Operator {
   AdmissionKeeper keeper;
 };
 
+/// Nothing: it may.
+std::optional<http::ServerResponse> refusalOf(MetricsAuth::Verdict verdict) {
+  switch (verdict) {
+    case MetricsAuth::Verdict::kAllowed:
+      return std::nullopt;
+    case MetricsAuth::Verdict::kUnauthenticated:
+      return http::ServerResponse{401, "text/plain", "needs a bearer token\n"};
+    case MetricsAuth::Verdict::kForbidden:
+      return http::ServerResponse{403, "text/plain", "may not get /metrics\n"};
+    case MetricsAuth::Verdict::kUnavailable:
+      return http::ServerResponse{503, "text/plain", "the API server does not say who this is\n"};
+  }
+  return http::ServerResponse{403, "text/plain", ""};
+}
+
 ProbeSources probesOf(Operator& op) {
   ProbeSources sources;
   sources.metrics = [&op] {
     const AdmissionBoard::Snapshot queue = op.admissions.snapshot();
     op.metrics.setAdmissions(queue.waiting, queue.running, queue.oldest.count());
-    return op.metrics.serialize(op.queue.unfinished());
+    return op.metrics.serialize(op.queue.unfinished(), op.progress.since());
   };
+  if (op.options.metricsAuth) {
+    sources.refuseMetrics = [&op](const http::ServerRequest& request) {
+      return refusalOf(op.metricsAuth.judge(request.authorization, request.path, {}));
+    };
+  }
   sources.notReady = [&op] {
     const std::string missing = op.caches.missing();
     const std::string cutOff = op.caches.cutOff();
@@ -199,6 +248,15 @@ bool waitForCaches(Operator& op, std::stop_token stop) {
     }
   }
   malloc_trim(0);  // what the answers of the first lists took
+  if (!op.options.clusterReads) {
+    log::warn("BuildPolicies and namespaces are not read: no policy counts");
+  }
+  if (!op.options.clusterReads || op.caches.nodesDenied()) {
+    log::warn(
+        "nodes may not be read: builds run with isolation Baseline unless they ask for "
+        "UserNamespace, without image volumes unless --image-volumes=on, and a lost node is seen "
+        "only when its pods are deleted");
+  }
   log::info("caches synced", {{"imagebuilds", std::to_string(op.caches.builds().size())},
                               {"pods", std::to_string(op.caches.pods().size())}});
   return true;
@@ -246,12 +304,43 @@ int work(Operator& op, std::stop_token stop) {
   return kExitOk;
 }
 
+/// Two threads: one may wait for the API server's word about a token.
+Result<std::unique_ptr<http::Server>> serveMetrics(Operator& op) {
+  const Options& o = op.options;
+  http::ServerOptions server;
+  server.address = o.metricsAddress;
+  server.port = static_cast<std::uint16_t>(o.metricsPort);
+  server.threads = 2;
+  if (o.metricsTls != "off") {
+    TRY(http::Certificate tls, o.metricsTls == "self-signed"
+                                   ? http::makeSelfSignedCertificate("stagewright-operator")
+                                   : http::loadCertificate(o.metricsTls));
+    server.certificate = std::move(tls.certificate);
+    server.privateKey = std::move(tls.privateKey);
+  }
+  return startProbes(server, probesOf(op),
+                     o.healthAddress.empty() ? Serves::kAll : Serves::kMetrics);
+}
+
+/// Null if it is served beside the metrics.
+Result<std::unique_ptr<http::Server>> serveHealth(Operator& op) {
+  if (op.options.healthAddress.empty()) {
+    return std::unique_ptr<http::Server>();
+  }
+  http::ServerOptions server;
+  server.address = op.options.healthAddress;
+  server.port = static_cast<std::uint16_t>(op.options.healthPort);
+  return startProbes(server, probesOf(op), Serves::kHealth);
+}
+
 int serve(Operator& op, std::stop_token stop) {
-  Result<std::unique_ptr<http::Server>> probes =
-      startProbes(op.options.metricsAddress, op.options.metricsPort, probesOf(op));
-  if (!probes) {
-    log::error("cannot serve metrics and health", {{"error", probes.error().message}});
-    return kExitFailed;
+  Result<std::unique_ptr<http::Server>> metrics = serveMetrics(op);
+  Result<std::unique_ptr<http::Server>> health = serveHealth(op);
+  for (const auto* server : {&metrics, &health}) {
+    if (!*server) {
+      log::error("cannot serve metrics and health", {{"error", server->error().message}});
+      return kExitFailed;
+    }
   }
   op.caches.start();
   int code = kExitOk;
@@ -260,7 +349,11 @@ int serve(Operator& op, std::stop_token stop) {
   } else if (!op.options.leaderElect || op.elector.acquire(stop)) {
     code = work(op, stop);
   }
-  (*probes)->stop();
+  for (auto* server : {&metrics, &health}) {
+    if (**server) {
+      (**server)->stop();
+    }
+  }
   return code;
 }
 
@@ -324,7 +417,8 @@ int main(int argc, char** argv) {
   const sigset_t signals = op::stopSignals();
   pthread_sigmask(SIG_BLOCK, &signals,
                   nullptr);  // before the library's pool, whose threads inherit it
-  mallopt(M_ARENA_MAX, 2);  // many threads that mostly wait: more arenas would only keep free memory
+  mallopt(M_ARENA_MAX,
+          2);  // many threads that mostly wait: more arenas would only keep free memory
   kube::initializeApiProcess();
   const op::ParsedOptions parsed = op::parseOptions(argc, argv);
   if (parsed.exitCode) {

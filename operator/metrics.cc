@@ -7,6 +7,10 @@
 #include <prometheus/text_serializer.h>
 
 #include <map>
+#include <set>
+
+#include "lib/api/reasons.h"
+#include "lib/base/guarded.h"
 
 namespace stagewright::op {
 
@@ -18,6 +22,7 @@ using Buckets = prometheus::Histogram::BucketBoundaries;
 const Labels kController = {{"controller", "imagebuild"}};
 const Labels kQueue = {{"name", "imagebuild"}, {"controller", "imagebuild"}};
 const Buckets kShort = {0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+constexpr std::size_t kMaxHosts = 64;
 const Buckets kLong = {1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600, 7200};
 
 double seconds(Millis duration) { return static_cast<double>(duration.count()) / 1000.0; }
@@ -113,6 +118,9 @@ struct Metrics::Registry {
                                                       .Help("1 while this process leads.")
                                                       .Register(registry);
 
+  prometheus::Counter& slowPath = counter("leader_election_slowpath_total",
+                                          "Renewals of the lease that had to look first.", {});
+
   std::map<std::string, prometheus::Gauge*> builds =
       each({"Queued", "Preparing", "Building", "Publishing", "Succeeded", "Failed", "Cancelled",
             "Suspended"},
@@ -132,6 +140,26 @@ struct Metrics::Registry {
   prometheus::Gauge& queueOldest =
       gauge("stagewright_queue_oldest_seconds",
             "For how long the build has waited that waits the longest.", {});
+  std::map<std::string, prometheus::Gauge*> waiting = makeWaiting();
+  prometheus::Counter& started =
+      counter("stagewright_builds_started_total", "Runs that were admitted.", {});
+  std::map<std::pair<std::string, std::string>, prometheus::Counter*> ended = makeEnded();
+  std::map<std::string, prometheus::Histogram*> phaseTime =
+      each({"Queued", "Preparing", "Building", "Publishing"},
+           [this](const std::string& phase) -> prometheus::Histogram& {
+             return histogram("stagewright_phase_duration_seconds",
+                              "Length of the phases of a run, which overlap.", {{"phase", phase}},
+                              kLong);
+           });
+  prometheus::Gauge& sinceProgress =
+      gauge("stagewright_seconds_since_progress",
+            "Since any unfinished build advanced; 0 while there is none.", {});
+  prometheus::Family<prometheus::Counter>& registryErrors =
+      prometheus::BuildCounter()
+          .Name("stagewright_registry_errors_total")
+          .Help("Attempts that failed or hang because of a registry.")
+          .Register(registry);
+  Guarded<std::set<std::string>> registryHosts;
   std::map<std::string, prometheus::Histogram*> buildTime =
       each({"Succeeded", "Failed", "Cancelled"},
            [this](const std::string& result) -> prometheus::Histogram& {
@@ -146,12 +174,40 @@ struct Metrics::Registry {
   prometheus::Histogram& podLatency =
       histogram("stagewright_pod_latency_seconds",
                 "From a pod's creation to its container running.", {}, kShort);
+
+  std::map<std::string, prometheus::Gauge*> makeWaiting() {
+    std::map<std::string, prometheus::Gauge*> out;
+    for (const api::ReasonInfo& info : api::allReasons()) {
+      const std::string name(info.name);
+      out[name] =
+          &gauge("stagewright_builds_waiting",
+                 "Unfinished builds by what they wait for or try again.", {{"reason", name}});
+    }
+    return out;
+  }
+  /// Everything that a run can end with.
+  std::map<std::pair<std::string, std::string>, prometheus::Counter*> makeEnded() {
+    std::map<std::pair<std::string, std::string>, prometheus::Counter*> out;
+    const auto add = [&](const std::string& failureClass, const std::string& name) {
+      out[{failureClass, name}] = &counter("stagewright_builds_finished_total", "Runs that ended.",
+                                           {{"class", failureClass}, {"reason", name}});
+    };
+    add("None", std::string(api::reason::kSucceeded));
+    add("None", std::string(api::reason::kCancelled));
+    for (const api::ReasonInfo& info : api::allReasons()) {
+      if (info.failureClass != api::FailureClass::kWaiting) {
+        add(std::string(api::className(info.failureClass)), std::string(info.name));
+      }
+    }
+    return out;
+  }
 };
 
 Metrics::Metrics() : r_(std::make_unique<Registry>()) {}
 Metrics::~Metrics() = default;
 
-std::string Metrics::serialize(const WorkQueue::Unfinished& unfinished) {
+std::string Metrics::serialize(const WorkQueue::Unfinished& unfinished, Millis sinceProgress) {
+  r_->sinceProgress.Set(seconds(sinceProgress));
   r_->unfinishedWork.Set(seconds(unfinished.sum));
   r_->longestWork.Set(seconds(unfinished.longest));
   return prometheus::TextSerializer().Serialize(r_->registry.Collect());
@@ -162,6 +218,8 @@ void Metrics::setWorkers(int count) { r_->maxWorkers.Set(count); }
 void Metrics::setLeader(std::string_view lease, bool leads) {
   r_->leader.Add({{"name", std::string(lease)}}).Set(leads ? 1 : 0);
 }
+
+void Metrics::onLeaseSlowPath() { r_->slowPath.Increment(); }
 
 void Metrics::onRequest(std::string_view method, int status, std::string_view host, Millis took) {
   const std::string code = status == 0 ? "<error>" : std::to_string(status);
@@ -218,8 +276,29 @@ void observe(const std::map<std::string, prometheus::Histogram*>& histograms,
 void Metrics::moveBuild(const std::string& fromPhase, const std::string& toPhase) {
   move(r_->builds, fromPhase, toPhase);
 }
-void Metrics::moveThrottled(const std::string& fromReason, const std::string& toReason) {
+void Metrics::moveWaiting(const std::string& fromReason, const std::string& toReason) {
   move(r_->throttled, fromReason, toReason);
+  move(r_->waiting, fromReason, toReason);
+}
+void Metrics::onBuildStarted() { r_->started.Increment(); }
+void Metrics::onBuildEnded(const std::string& failureClass, const std::string& reason) {
+  if (const auto it = r_->ended.find({failureClass, reason}); it != r_->ended.end()) {
+    it->second->Increment();
+  }
+}
+void Metrics::onPhase(std::string_view phase, double value) {
+  observe(r_->phaseTime, phase, value);
+}
+void Metrics::onRegistryError(const std::string& host) {
+  bool known = false;
+  {
+    auto hosts = r_->registryHosts.lock();
+    known = hosts->contains(host) || hosts->size() < kMaxHosts;
+    if (known) {
+      hosts->insert(host);
+    }
+  }
+  r_->registryErrors.Add({{"host", known ? host : "other"}}).Increment();
 }
 void Metrics::onBuildFinished(std::string_view result, double value) {
   observe(r_->buildTime, result, value);

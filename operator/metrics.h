@@ -19,11 +19,12 @@ class Metrics final : public QueueObserver, public ReconcileObserver {
   Metrics();
   ~Metrics() override;
 
-  /// The text of a scrape. `unfinished` is asked at that moment.
-  std::string serialize(const WorkQueue::Unfinished& unfinished);
+  /// The text of a scrape. The arguments are asked at that moment.
+  std::string serialize(const WorkQueue::Unfinished& unfinished, Millis sinceProgress = Millis(0));
 
   void setWorkers(int count);
   void setLeader(std::string_view lease, bool leads);
+  void onLeaseSlowPath();
   void onRequest(std::string_view method, int status, std::string_view host, Millis took);
 
   /// As of now: the builds that wait for admission, those that have a place, and for how long the
@@ -45,8 +46,13 @@ class Metrics final : public QueueObserver, public ReconcileObserver {
   // Builds. Phases and reasons outside of the fixed lists of api.md are not counted: labels stay
   // bounded.
   void moveBuild(const std::string& fromPhase, const std::string& toPhase);
-  void moveThrottled(const std::string& fromReason, const std::string& toReason);
+  void moveWaiting(const std::string& fromReason, const std::string& toReason);
+  void onBuildStarted();
   void onBuildFinished(std::string_view result, double seconds);
+  void onBuildEnded(const std::string& failureClass, const std::string& reason);
+  void onPhase(std::string_view phase, double seconds);
+  /// Hosts are what users write: the first 64 get a series each, the rest is `other`.
+  void onRegistryError(const std::string& host);
   void onStageFinished(std::string_view result, double seconds);
   void onPodStarted(double secondsSinceCreation);
 

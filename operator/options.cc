@@ -1,6 +1,7 @@
 #include "operator/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <map>
 
 namespace stagewright::op {
@@ -24,18 +25,36 @@ struct RawOptions {
   std::string imageVolumes = "auto";
   std::string logLevel = "info";
   std::string metricsBind = "[::]:8080";
+  std::string healthBind;
   std::string leaseDuration = "15s";
   std::string renewDeadline = "10s";
   std::string retryPeriod = "2s";
 };
+
+/// CLI11's way: empty is right, anything else the reason against.
+std::string isNamespace(const std::string& text) {
+  const bool right =
+      !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
+      text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+  return right ? "" : stagewright::quoted(text) + " is not the name of a namespace";
+}
 
 void addClusterFlags(CLI::App& app, Options& o) {
   app.add_option(
       "--kubeconfig", o.kubeconfig,
       "kubeconfig file; default: $KUBECONFIG, the pod's service account, ~/.kube/config");
   app.add_option("--context", o.context, "context of the kubeconfig; default: its current one");
-  app.add_option("--namespace", o.namespace_, "the only namespace to work in; default: all")
-      ->envname("STAGEWRIGHT_NAMESPACE");
+  app.add_option("--namespaces,--namespace", o.namespaces,
+                 "the only namespaces to work in, separated by commas; default: all")
+      ->envname("STAGEWRIGHT_NAMESPACES")
+      ->delimiter(',')
+      ->check(isNamespace);
+  app.add_option(
+         "--cluster-reads", o.clusterReads,
+         "read nodes, BuildPolicies and namespaces; false needs --namespaces, and no policy "
+         "counts then")
+      ->envname("STAGEWRIGHT_CLUSTER_READS")
+      ->capture_default_str();
   app.add_option("--workers", o.workers, "builds reconciled at the same time")
       ->envname("STAGEWRIGHT_WORKERS")
       ->check(CLI::Range(1, 64))
@@ -91,6 +110,17 @@ void addServiceFlags(CLI::App& app, Options& o, RawOptions& raw) {
   app.add_option("--metrics-bind", raw.metricsBind, "host:port of /metrics, /healthz and /readyz")
       ->envname("STAGEWRIGHT_METRICS_BIND")
       ->capture_default_str();
+  app.add_option("--metrics-tls", o.metricsTls,
+                 "off, self-signed, or a directory with tls.crt and tls.key, read at the start")
+      ->envname("STAGEWRIGHT_METRICS_TLS")
+      ->capture_default_str();
+  app.add_option("--metrics-auth", o.metricsAuth,
+                 "metrics only for bearer tokens that the API server lets get /metrics")
+      ->envname("STAGEWRIGHT_METRICS_AUTH")
+      ->capture_default_str();
+  app.add_option("--health-bind", raw.healthBind,
+                 "host:port of /healthz and /readyz alone; default: where the metrics are")
+      ->envname("STAGEWRIGHT_HEALTH_BIND");
   app.add_option("--leader-elect", o.leaderElect, "lead only while holding the lease")
       ->envname("STAGEWRIGHT_LEADER_ELECT")
       ->capture_default_str();
@@ -124,20 +154,19 @@ Millis durationOf(const std::string& flag, const std::string& text) {
 }
 
 /// host:port with an IPv6 host in brackets; an empty host means every address.
-void readBind(const std::string& text, Options& o) {
+void readBind(const std::string& flag, const std::string& text, std::string& address, int& number) {
   const std::size_t colon = text.rfind(':');
   const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
   if (port.empty() || port.size() > 5 ||
       port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535) {
-    throw CLI::ValidationError("--metrics-bind",
-                               "expected host:port, got " + stagewright::quoted(text));
+    throw CLI::ValidationError(flag, "expected host:port, got " + stagewright::quoted(text));
   }
   std::string host = text.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   }
-  o.metricsAddress = host.empty() ? "::" : host;
-  o.metricsPort = std::stoi(port);
+  address = host.empty() ? "::" : host;
+  number = std::stoi(port);
 }
 
 }  // namespace
@@ -155,7 +184,16 @@ ParsedOptions parseOptions(int argc, const char* const* argv) {
   addServiceFlags(app, o, raw);
   try {
     app.parse(argc, argv);
-    readBind(raw.metricsBind, o);
+    if (!o.clusterReads && o.namespaces.empty()) {
+      throw CLI::ValidationError("--cluster-reads", "false needs --namespaces");
+    }
+    readBind("--metrics-bind", raw.metricsBind, o.metricsAddress, o.metricsPort);
+    if (!raw.healthBind.empty()) {
+      readBind("--health-bind", raw.healthBind, o.healthAddress, o.healthPort);
+    }
+    // One informer for each: twice the same would be two writers of one store.
+    std::sort(o.namespaces.begin(), o.namespaces.end());
+    o.namespaces.erase(std::unique(o.namespaces.begin(), o.namespaces.end()), o.namespaces.end());
     o.imageVolumes = kVolumes.at(raw.imageVolumes);
     o.logLevel = kLevels.at(raw.logLevel);
     o.leaseDuration = durationOf("--lease-duration", raw.leaseDuration);

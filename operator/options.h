@@ -17,10 +17,15 @@ enum class ImageVolumes { kAuto, kOn, kOff };
 struct Options {
   std::string kubeconfig;  ///< empty: $KUBECONFIG, the pod's service account, ~/.kube/config
   std::string context;
-  std::string namespace_;  ///< empty: all namespaces
+  std::vector<std::string> namespaces;  ///< empty: all
+  bool clusterReads = true;             ///< nodes, BuildPolicies, namespaces
   int workers = 4;
   std::string metricsAddress = "::";
   int metricsPort = 8080;
+  std::string healthAddress;  ///< empty: health is served beside the metrics
+  int healthPort = 0;
+  std::string metricsTls = "off";  ///< off, self-signed, or a directory with tls.crt and tls.key
+  bool metricsAuth = false;
   bool leaderElect = true;
   Millis leaseDuration{15'000};
   Millis renewDeadline{10'000};

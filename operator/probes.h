@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lib/base/error.h"
@@ -16,11 +17,18 @@ struct ProbeSources {
   std::function<std::string()> notHealthy;
   std::function<std::string()> notReady;
   std::function<std::string()> metrics;
+  /// The answer instead of the metrics, for whom they are not meant; nothing: they are. Unset: they
+  /// are for everybody.
+  std::function<std::optional<http::ServerResponse>(const http::ServerRequest&)> refuseMetrics{};
 };
 
-http::ServerResponse answerProbe(const ProbeSources& sources, const http::ServerRequest& request);
+/// Which of them a server answers.
+enum class Serves { kAll, kHealth, kMetrics };
 
-Result<std::unique_ptr<http::Server>> startProbes(const std::string& address, int port,
-                                                  ProbeSources sources);
+http::ServerResponse answerProbe(const ProbeSources& sources, const http::ServerRequest& request,
+                                 Serves serves = Serves::kAll);
+
+Result<std::unique_ptr<http::Server>> startProbes(http::ServerOptions options, ProbeSources sources,
+                                                  Serves serves);
 
 }  // namespace stagewright::op

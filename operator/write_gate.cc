@@ -27,7 +27,7 @@ std::optional<Millis> WriteGate::wait(const std::string& key) {
     return std::nullopt;
   }
   const auto age = std::chrono::duration_cast<Millis>(clock_.steadyNow() - it->second.since);
-  if (!hasPassed(it->second)) {
+  if (!hasPassed(it->second, key.substr(0, key.find('/')))) {
     if (age <= kLongest) {
       return std::clamp(age / 4, kShortestLook, kLongestLook);
     }
@@ -43,10 +43,11 @@ std::string WriteGate::expected(const std::string& key, CachedKind kind) {
   return it == pending->end() ? "" : it->second.versions[static_cast<std::size_t>(kind)];
 }
 
-bool WriteGate::hasPassed(const Pending& pending) const {
+bool WriteGate::hasPassed(const Pending& pending, const std::string& ns) const {
   for (std::size_t kind = 0; kind < pending.versions.size(); ++kind) {
     const std::string& wanted = pending.versions[kind];
-    if (!wanted.empty() && !kube::isAtLeast(cacheVersion_(static_cast<CachedKind>(kind)), wanted)) {
+    if (!wanted.empty() &&
+        !kube::isAtLeast(cacheVersion_(static_cast<CachedKind>(kind), ns), wanted)) {
       return false;
     }
   }

@@ -18,8 +18,8 @@ enum class CachedKind { kBuild, kPod, kClaim };
 /// Thread-safe.
 class WriteGate {
  public:
-  /// The resource version that the cache of a kind has seen.
-  using CacheVersion = std::function<std::string(CachedKind)>;
+  /// The resource version that the cache of a kind has seen of a namespace.
+  using CacheVersion = std::function<std::string(CachedKind, const std::string& ns)>;
   WriteGate(const Clock& clock, CacheVersion cacheVersion)
       : clock_(clock), cacheVersion_(std::move(cacheVersion)) {}
 
@@ -44,7 +44,7 @@ class WriteGate {
     SteadyPoint since;
   };
 
-  bool hasPassed(const Pending& pending) const;
+  bool hasPassed(const Pending& pending, const std::string& ns) const;
 
   const Clock& clock_;
   CacheVersion cacheVersion_;

@@ -6,7 +6,8 @@
 #
 #   --fast          leave out what needs the cluster or its programs
 #   --faults        the fault cases too (about 25 minutes)
-#   --preset NAME   build with this preset (dev, asan, tsan …); default: dev
+#   --preset NAME   build with this preset; default: dev. With asan and tsan, --fast is implied: the cluster's cases
+#                   test the images of the release preset, which no sanitizer sees.
 #
 # Installs the packages that are missing, builds the tests, and ends with ctest's own summary. The end-to-end cases run
 # on the cluster that scripts/cluster.sh starts, with the operator that scripts/quickstart.sh installs; with
@@ -33,6 +34,20 @@ add_registry_to_path() {
   PATH=${binary%/*}:$PATH
 }
 
+# Debian's prometheus package would start a service, too. Only promtool is wanted, for the tests of the alerts.
+add_promtool_to_path() {
+  command -v promtool >/dev/null && return 0
+  local dir
+  dir=$(
+    # shellcheck source=/dev/null
+    source "$root/cluster/settings.sh"
+    # shellcheck source=/dev/null
+    source "$root/cluster/registries.sh"
+    unpacked_package prometheus
+  ) || { warn "no promtool: the alerts will not be tested"; return 0; }
+  PATH=$PATH:$dir/usr/bin
+}
+
 # start_cluster: a cluster with two nodes and the operator of this checkout.
 start_cluster() {
   if [[ ${STAGEWRIGHT_E2E_CLUSTER:-} == current ]]; then return 0; fi
@@ -55,9 +70,11 @@ main() {
     esac
     shift
   done
+  case $preset in asan|tsan) fast=1 ;; esac
   say "Building the tests ($preset)"
   "$root/scripts/build.sh" --with-tests --preset "$preset"
   add_registry_to_path
+  add_promtool_to_path
   if (( fast )); then
     arguments+=(-LE 'e2e|faults')
   else

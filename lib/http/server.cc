@@ -11,8 +11,10 @@
 
 #include <atomic>
 #include <boost/asio.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl.hpp>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -27,12 +29,16 @@ namespace bhttp = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
+using PlainStream = beast::tcp_stream;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+
 constexpr Millis kAcceptPause{100};
 
 /// What all connections of a server share.
 struct Shared {
   ServerOptions options;
   ServerHandler handler;
+  std::optional<asio::ssl::context> tls;
   std::atomic<int> connections{0};  ///< counted by the threads of the server
 };
 
@@ -43,14 +49,19 @@ ServerRequest toServerRequest(const bhttp::request<bhttp::string_body>& request)
   out.method = std::string(request.method_string());
   out.path = target.substr(0, question);
   out.query = question == std::string::npos ? "" : target.substr(question + 1);
+  out.authorization = std::string(request[bhttp::field::authorization]);
   return out;
 }
 
 /// One client, one strand. It lives as long as an operation on it is pending; every operation has a
 /// deadline.
-class Connection : public std::enable_shared_from_this<Connection> {
+template <class Stream>
+class Connection : public std::enable_shared_from_this<Connection<Stream>> {
  public:
-  Connection(tcp::socket socket, Shared& shared) : stream_(std::move(socket)), shared_(shared) {
+  /// `arguments` after the socket: of the stream.
+  template <class... Arguments>
+  Connection(Shared& shared, tcp::socket socket, Arguments&... arguments)
+      : stream_(std::move(socket), arguments...), shared_(shared) {
     ++shared_.connections;
   }
   ~Connection() { --shared_.connections; }
@@ -59,19 +70,37 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void start() {
     error_code ignored;
-    stream_.socket().set_option(tcp::no_delay(true), ignored);
-    asio::dispatch(stream_.get_executor(), [self = shared_from_this()] { self->read(); });
+    transport().socket().set_option(tcp::no_delay(true), ignored);
+    asio::dispatch(stream_.get_executor(), [self = this->shared_from_this()] { self->greet(); });
   }
 
  private:
+  static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
+
+  beast::tcp_stream& transport() { return beast::get_lowest_layer(stream_); }
+
+  void greet() {
+    if constexpr (kTls) {
+      transport().expires_after(shared_.options.readTimeout);
+      stream_.async_handshake(asio::ssl::stream_base::server,
+                              [self = this->shared_from_this()](error_code error) {
+                                if (!error) {
+                                  self->read();
+                                }
+                              });
+    } else {
+      read();
+    }
+  }
+
   void read() {
     parser_.emplace();
     parser_->header_limit(static_cast<std::uint32_t>(shared_.options.headerLimit));
     parser_->body_limit(shared_.options.bodyLimit);
-    stream_.expires_after(shared_.options.readTimeout);
+    transport().expires_after(shared_.options.readTimeout);
     bhttp::async_read(
         stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code error, std::size_t) { self->onRead(error); });
+        [self = this->shared_from_this()](error_code error, std::size_t) { self->onRead(error); });
   }
 
   void onRead(error_code error) {
@@ -117,8 +146,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     response_.keep_alive(keepAlive);
     response_.body() = std::move(from.body);
     response_.prepare_payload();
-    stream_.expires_after(shared_.options.writeTimeout);
-    auto done = [self = shared_from_this()](error_code error, std::size_t) {
+    transport().expires_after(shared_.options.writeTimeout);
+    auto done = [self = this->shared_from_this()](error_code error, std::size_t) {
       self->onWritten(error);
     };
     if (headOnly_) {
@@ -137,11 +166,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
       read();  // what a pipelining client already sent is in buffer_
       return;
     }
-    error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    if constexpr (kTls) {
+      transport().expires_after(shared_.options.writeTimeout);
+      stream_.async_shutdown([self = this->shared_from_this()](error_code) {});
+    } else {
+      error_code ignored;
+      stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    }
   }
 
-  beast::tcp_stream stream_;
+  Stream stream_;
   Shared& shared_;
   beast::flat_buffer buffer_;
   std::optional<bhttp::request_parser<bhttp::string_body>> parser_;
@@ -170,6 +204,7 @@ class BeastServer final : public Server {
   ~BeastServer() override { stopThreads(); }
 
   Status listen() {
+    CHECK_OK(loadCertificate());
     error_code error;
     const asio::ip::address address = asio::ip::make_address(shared_.options.address, error);
     if (error) {
@@ -206,6 +241,30 @@ class BeastServer final : public Server {
     }
   }
 
+  Status loadCertificate() {
+    if (shared_.options.certificate.empty()) {
+      return ok();
+    }
+    asio::ssl::context& tls = shared_.tls.emplace(asio::ssl::context::tls_server);
+    error_code error;
+    tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                        asio::ssl::context::no_tlsv1_1,
+                    error);
+    tls.use_certificate_chain(asio::buffer(shared_.options.certificate), error);
+    if (!error) {
+      tls.use_private_key(asio::buffer(shared_.options.privateKey), asio::ssl::context::pem, error);
+    }
+    return error ? Status(invalid("certificate of the server: " + error.message())) : ok();
+  }
+
+  void connect(tcp::socket socket) {
+    if (shared_.tls) {
+      std::make_shared<Connection<TlsStream>>(shared_, std::move(socket), *shared_.tls)->start();
+    } else {
+      std::make_shared<Connection<PlainStream>>(shared_, std::move(socket))->start();
+    }
+  }
+
   error_code bindTo(const tcp::endpoint& endpoint) {
     error_code error;
     engine_->acceptor.close(error);
@@ -239,7 +298,7 @@ class BeastServer final : public Server {
             return;
           }
           if (shared_.connections < shared_.options.maxConnections) {
-            std::make_shared<Connection>(std::move(socket), shared_)->start();
+            connect(std::move(socket));
           }
           accept();
         });

@@ -16,6 +16,7 @@ struct ServerRequest {
   std::string method;
   std::string path;  ///< without the query
   std::string query;
+  std::string authorization{};  ///< the header
 };
 
 struct ServerResponse {
@@ -37,13 +38,16 @@ struct ServerOptions {
   int maxConnections = 200;   ///< further ones are closed at once
   Millis readTimeout{8'000};  ///< of one request, and of keep-alive in between
   Millis writeTimeout{8'000};
+  /// PEM; both or neither. Empty: no TLS.
+  std::string certificate{};
+  std::string privateKey{};
 };
 
 /// Serves from start until stop() or destruction. Both may be called from any thread but the
 /// handler's.
 class Server {
  public:
-  /// kUnavailable if the address cannot be bound.
+  /// kUnavailable if the address cannot be bound, kInvalid for a certificate that cannot be used.
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options, ServerHandler handler);
   virtual ~Server() = default;
   virtual std::uint16_t port() const = 0;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "lib/api/conditions.h"
 #include "lib/base/log.h"
 
 namespace stagewright::kube {
@@ -28,7 +29,7 @@ EventRecorder::~EventRecorder() {
 }
 
 void EventRecorder::record(const EventTarget& target, EventText text, const std::string& action) {
-  text.note.resize(std::min(text.note.size(), kMaxNote));
+  text.note = api::cleanText(text.note, kMaxNote);
   auto state = state_.lock();
   const EventVerdict verdict =
       state->correlator.judge(target.name, target.uid, text, clock_.steadyNow(), clock_.now());

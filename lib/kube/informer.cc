@@ -22,7 +22,20 @@ Informer::Informer(ApiClient& client, Clock& clock, InformerOptions options, Han
       clock_(clock),
       options_(std::move(options)),
       handler_(std::move(handler)),
-      store_(options_.index),
+      own_(options_.index),
+      store_(own_),
+      delay_(clock, options_.seed),
+      random_(options_.seed),
+      next_(options_.watchList ? Next::kWatchList : Next::kList),
+      streams_(options_.watchList) {}
+
+Informer::Informer(ApiClient& client, Clock& clock, InformerOptions options, Store& store,
+                   Handler handler)
+    : client_(client),
+      clock_(clock),
+      options_(std::move(options)),
+      handler_(std::move(handler)),
+      store_(store),
       delay_(clock, options_.seed),
       random_(options_.seed),
       next_(options_.watchList ? Next::kWatchList : Next::kList),
@@ -57,14 +70,15 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
                                                         : seenVersion;
   std::set<std::string> seen;
   const ApiStatus listed = listPages(version, seen, stop);
+  const bool denied = !listed && listed.error().code == Code::kDenied;
+  const bool stillDenied = denied_.exchange(denied) && denied;
   if (listed) {
     dropUnseen(seen);
     becomeSynced();
     return std::nullopt;
   }
-  denied_.store(listed.error().code == Code::kDenied);
   unknown_.store(listed.error().code == Code::kNotFound);
-  cutOff_.store(denied_.load() || unknown_.load());
+  cutOff_.store(denied || unknown_.load());
   if (listed.error().code == Code::kCancelled) {
     return std::nullopt;
   }
@@ -77,7 +91,9 @@ std::optional<Millis> Informer::listAll(std::stop_token stop) {
       return std::nullopt;
     }
   }
-  log::warn("list failed, trying again", {{"error", listed.error().message}});
+  if (!stillDenied) {  // an operator without the right to read nodes would say so every minute
+    log::warn("list failed, trying again", {{"error", listed.error().message}});
+  }
   return std::max(delay_.next(), listed.error().retryAfter);
 }
 
@@ -113,8 +129,9 @@ ApiStatus Informer::listPages(const std::string& version, std::set<std::string>&
 
 /// What the list did not hold was deleted while we were not looking.
 void Informer::dropUnseen(const std::set<std::string>& seen) {
+  const std::string ours = options_.ns.empty() ? "" : options_.ns + "/";
   for (const std::string& key : store_.keys()) {
-    if (!seen.contains(key)) {
+    if (key.starts_with(ours) && !seen.contains(key)) {
       erase(key, "");
     }
   }

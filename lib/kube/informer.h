@@ -48,6 +48,9 @@ class Informer {
   using Handler = std::function<void(const Change&)>;
 
   Informer(ApiClient& client, Clock& clock, InformerOptions options, Handler handler);
+  /// Keeps a store that informers of other namespaces keep too; `index` is the store's.
+  /// REQUIRES: options.ns is set, and no other informer of the store has it.
+  Informer(ApiClient& client, Clock& clock, InformerOptions options, Store& store, Handler handler);
 
   /// Lists and watches until stopped; survives everything else with backoff.
   void run(std::stop_token stop);
@@ -93,7 +96,8 @@ class Informer {
   Clock& clock_;
   InformerOptions options_;
   Handler handler_;
-  Store store_;
+  Store own_;  ///< unused if the store is shared
+  Store& store_;
   RetryDelay delay_;
   std::mt19937_64 random_;
   Next next_ = Next::kList;

@@ -104,8 +104,13 @@ std::optional<Millis> LeaderElector::sinceRenewal() const {
 
 /// One round: renew what we believe to hold without asking first; else look, and take what is free.
 bool LeaderElector::tryOnce(std::stop_token stop) {
-  if (leader_.load() && renewKnown(stop)) {
-    return true;
+  if (leader_.load()) {
+    if (renewKnown(stop)) {
+      return true;
+    }
+    if (options_.onSlowPath) {
+      options_.onSlowPath();
+    }
   }
   ApiResult<Json> seen = client_.get(kLeases, options_.ns, options_.name, stop);
   if (!seen) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
@@ -24,6 +25,8 @@ struct LeaseOptions {
   Millis duration{15'000};
   Millis renewDeadline{10'000};
   Millis retryPeriod{2'000};
+  /// A renewal that had to look first: somebody else wrote the lease, or a write got no answer.
+  std::function<void()> onSlowPath{};
 };
 
 /// kInvalid unless duration > renewDeadline > 1.2 × retryPeriod > 0: the numbers that keep two

@@ -24,6 +24,9 @@ inline constexpr Resource kConfigMaps{"", "v1", "configmaps"};
 inline constexpr Resource kNodes{"", "v1", "nodes", false};
 inline constexpr Resource kNamespaces{"", "v1", "namespaces", false};
 inline constexpr Resource kLeases{"coordination.k8s.io", "v1", "leases"};
+inline constexpr Resource kTokenReviews{"authentication.k8s.io", "v1", "tokenreviews", false};
+inline constexpr Resource kAccessReviews{"authorization.k8s.io", "v1", "subjectaccessreviews",
+                                         false};
 inline constexpr Resource kEvents{"events.k8s.io", "v1", "events"};
 
 /// Everything but unreserved characters as %XX.

@@ -21,7 +21,7 @@ namespace stagewright::kube {
 /// `namespace/name`, or `name` of a cluster-wide object.
 std::string keyOf(const Json& object);
 
-/// Thread-safe. One writer (the informer), any number of readers.
+/// Thread-safe. One writer of each key (an informer), any number of readers.
 class Store {
  public:
   using IndexFunction = std::function<std::string(const Json&)>;

@@ -15,6 +15,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "stagewright.metricsPort" -}}
+{{- ternary 8443 8080 .Values.metrics.secure -}}
+{{- end -}}
+
 {{- define "stagewright.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "stagewright.fullname" .) .Values.serviceAccount.name -}}
@@ -46,4 +50,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else -}}
 {{- printf "%s:%s" $image.repository (default $root.Chart.AppVersion $image.tag) -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* Arguments: the root context and further labels, by which a Prometheus or Grafana selects. */ -}}
+{{- define "stagewright.monitoringLabels" -}}
+{{- merge (deepCopy (index . 1)) (include "stagewright.labels" (index . 0) | fromYaml) | toYaml -}}
 {{- end -}}

@@ -45,7 +45,11 @@ class Keeper : public testing::Test {
                         {.running = 1},
                         [](const std::string&) { return queue::NamespaceRules(); },
                         [](const std::string&) {}};
-  AdmissionKeeper keeper_{{client_, clock_, "", board_, [this] { return cacheVersion_; },
+  AdmissionKeeper keeper_{{client_,
+                           clock_,
+                           {},
+                           board_,
+                           [this] { return cacheVersion_; },
                            [this](const std::string& key) { woken_.push_back(key); }}};
 };
 

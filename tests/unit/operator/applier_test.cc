@@ -104,7 +104,7 @@ class ApplierTest : public testing::Test {
   kube::FakeApiClock clock_;
   kube::ApiClient client_{transport_, clock_, {Millis(1000), Millis(0)}};
   std::string cacheVersion_ = "100";
-  WriteGate gate_{clock_, [this](CachedKind) { return cacheVersion_; }};
+  WriteGate gate_{clock_, [this](CachedKind, const std::string&) { return cacheVersion_; }};
   CreateErrors errors_;
   NotedEvents events_;
   Applier applier_{client_, clock_, gate_, errors_, events_};

@@ -39,7 +39,8 @@ class Dispatch : public testing::Test {
   WorkQueue queue_{clock_};
   ClusterFactsBoard cluster_{ImageVolumes::kAuto, 36};
   PolicyBoard policies_;
-  Dispatcher dispatcher_{queue_, cluster_, policies_, metrics_};
+  Progress progress_{clock_};
+  Dispatcher dispatcher_{queue_, cluster_, policies_, metrics_, progress_};
   const std::string key_ = "ns/b";
 };
 
@@ -124,6 +125,13 @@ TEST(MetricNames, AreThoseThatDashboardsKnow) {
         "stagewright_build_duration_seconds_bucket",
         "stagewright_stage_duration_seconds_bucket",
         "stagewright_pod_latency_seconds_bucket",
+        "leader_election_slowpath_total",
+        "stagewright_builds_started_total 0",
+        "stagewright_builds_finished_total{class=\"None\",reason=\"Succeeded\"} 0",
+        "stagewright_builds_finished_total{class=\"Platform\",reason=\"PushFailed\"} 0",
+        "stagewright_builds_waiting{reason=\"WorkspaceProvisioning\"} 0",
+        "stagewright_phase_duration_seconds_bucket{phase=\"Publishing\"",
+        "stagewright_seconds_since_progress 0",
         "stagewright_throttled_by_quota 0",
         "stagewright_throttled_by_node 0",
         "stagewright_throttled_by_queue 0"}) {

@@ -33,7 +33,7 @@ TEST(Options, AreRead) {
                                       "127.0.0.1:0", "--leader-elect=false", "--lease-duration",
                                       "1m", "--image-volumes", "off", "--log-level", "debug"});
   ASSERT_FALSE(parsed.exitCode.has_value());
-  EXPECT_EQ(parsed.options.namespace_, "team-a");
+  EXPECT_EQ(parsed.options.namespaces, std::vector<std::string>{"team-a"});
   EXPECT_EQ(parsed.options.workers, 8);
   EXPECT_EQ(parsed.options.metricsAddress, "127.0.0.1");
   EXPECT_EQ(parsed.options.metricsPort, 0);
@@ -56,6 +56,13 @@ TEST(Options, OfTheQueue) {
   EXPECT_TRUE(parsed.options.pods.kueue);
 }
 
+TEST(Options, NamespacesAreSeparatedByCommas) {
+  const ParsedOptions parsed = parse({"--namespaces", "team-b,team-a,team-b"});
+  ASSERT_FALSE(parsed.exitCode.has_value());
+  EXPECT_EQ(parsed.options.namespaces, (std::vector<std::string>{"team-a", "team-b"}));
+  EXPECT_TRUE(parse({}).options.namespaces.empty());
+}
+
 TEST(Options, WrongOnesEndWithTwo) {
   for (const auto& flags : std::vector<std::vector<const char*>>{{"--workers", "0"},
                                                                  {"--metrics-bind", "nowhere"},
@@ -63,6 +70,7 @@ TEST(Options, WrongOnesEndWithTwo) {
                                                                  {"--lease-duration", "soon"},
                                                                  {"--image-volumes", "maybe"},
                                                                  {"--max-running-builds", "-1"},
+                                                                 {"--namespaces", "a,Not_One"},
                                                                  {"--unknown"}}) {
     EXPECT_EQ(parse(flags).exitCode, 2) << flags[0];
   }

@@ -26,5 +26,29 @@ TEST(Probes, AnswerWithTheReasonAgainst) {
   }
 }
 
+TEST(Probes, MayBeServedApart) {
+  ProbeSources sources{[] { return std::string(); }, [] { return std::string(); },
+                       [] { return std::string("metric 1\n"); }};
+  EXPECT_EQ(answerProbe(sources, {"GET", "/metrics", ""}, Serves::kHealth).status, 404);
+  EXPECT_EQ(answerProbe(sources, {"GET", "/readyz", ""}, Serves::kHealth).status, 200);
+  EXPECT_EQ(answerProbe(sources, {"GET", "/metrics", ""}, Serves::kMetrics).status, 200);
+  EXPECT_EQ(answerProbe(sources, {"GET", "/healthz", ""}, Serves::kMetrics).status, 404);
+}
+
+TEST(Probes, RefuseMetricsToWhomTheyAreNotMeant) {
+  ProbeSources sources{[] { return std::string(); }, [] { return std::string(); },
+                       [] { return std::string("metric 1\n"); },
+                       [](const http::ServerRequest& request) {
+                         return request.authorization == "Bearer right"
+                                    ? std::nullopt
+                                    : std::optional(http::ServerResponse{401, "text/plain", "no"});
+                       }};
+  EXPECT_EQ(answerProbe(sources, {"GET", "/metrics", "", "Bearer wrong"}).status, 401);
+  EXPECT_EQ(answerProbe(sources, {"GET", "/metrics", "", "Bearer wrong"}).body, "no");
+  EXPECT_EQ(answerProbe(sources, {"GET", "/metrics", "", "Bearer right"}).body, "metric 1\n");
+  EXPECT_EQ(answerProbe(sources, {"GET", "/healthz", ""}).status, 200)
+      << "the kubelet has no token";
+}
+
 }  // namespace
 }  // namespace stagewright::op

@@ -14,7 +14,7 @@ class Gate : public testing::Test {
   kube::FakeApiClock clock_;
   std::map<CachedKind, std::string> cache_ = {
       {CachedKind::kBuild, "10"}, {CachedKind::kPod, "10"}, {CachedKind::kClaim, "10"}};
-  WriteGate gate_{clock_, [this](CachedKind kind) { return cache_[kind]; }};
+  WriteGate gate_{clock_, [this](CachedKind kind, const std::string&) { return cache_[kind]; }};
 };
 
 TEST_F(Gate, IsOpenBeforeAnyWrite) { EXPECT_TRUE(isOpen("a")); }

@@ -13,6 +13,8 @@
 #include <thread>
 
 #include "lib/base/fd.h"
+#include "lib/base/file.h"
+#include "lib/http/certificate.h"
 #include "lib/http/curl_transport.h"
 
 namespace stagewright::http {
@@ -80,6 +82,45 @@ TEST(Server, AnswersAProperClient) {
   }
   request.url = "http://127.0.0.1:" + std::to_string(server->port()) + "/missing";
   EXPECT_EQ(transport->send(request, {})->status, 404);
+}
+
+ServerOptions tlsOptions() {
+  auto certificate = makeSelfSignedCertificate("localhost");
+  EXPECT_TRUE(certificate) << certificate.error().message;
+  ServerOptions options;
+  options.certificate = certificate->certificate;
+  options.privateKey = certificate->privateKey;
+  return options;
+}
+
+TEST(Server, SpeaksTls) {
+  const ServerOptions options = tlsOptions();
+  auto server = startServer(options);
+  auto transport = makeCurlTransport();
+  Request request;
+  request.url = "https://localhost:" + std::to_string(server->port()) + "/metrics";
+  request.headers.add("Authorization", "Bearer x");
+  EXPECT_FALSE(transport->send(request, {})) << "nobody signed this certificate";
+  request.tls.caFile = testing::TempDir() + "server_test-" + std::to_string(getpid()) + ".pem";
+  ASSERT_TRUE(saveFileAtomically(request.tls.caFile, options.certificate));
+  for (int i = 0; i < 3; ++i) {
+    auto response = transport->send(request, {});
+    ASSERT_TRUE(response) << response.error().message;
+    EXPECT_EQ(response->body, "GET /metrics ");
+  }
+  unlink(request.tls.caFile.c_str());
+}
+
+TEST(Server, SaysNothingToPlainClientsOfTls) {
+  auto server = startServer(tlsOptions());
+  EXPECT_THAT(talkTo(*server, "GET /metrics HTTP/1.0\r\n\r\n"),
+              ::testing::Not(HasSubstr("GET /metrics")));
+}
+
+TEST(Server, RefusesACertificateThatItCannotUse) {
+  ServerOptions options = tlsOptions();
+  options.privateKey = "no key";
+  EXPECT_EQ(Server::start(options, echo).error().code, Code::kInvalid);
 }
 
 TEST(Server, AnswersHeadWithoutABody) {

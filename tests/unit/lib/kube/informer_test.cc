@@ -95,6 +95,18 @@ TEST_F(InformerScript, ListsThenWatchesFromTheListsVersion) {
   EXPECT_TRUE(informer_.isSynced());
 }
 
+TEST_F(InformerScript, LeavesOtherNamespacesOfASharedStoreAlone) {
+  Store store;
+  store.put(Json::parse(pod("z", "3")));  // in "ns", which is another's
+  Informer other(client_, clock_, {.resource = kPods, .ns = "team-a", .seed = 1}, store,
+                 [this](const Change& c) { changes_.push_back(c.key); });
+  transport_.then(list("10", {}));
+  transport_.whenExhausted([this] { stop_.request_stop(); });
+  other.run(stop_.get_token());
+  EXPECT_EQ(store.keys(), std::vector<std::string>{"ns/z"});
+  EXPECT_TRUE(changes_.empty());
+}
+
 TEST_F(InformerScript, AsksForAWatchThatEndsInTime) {
   transport_.then(list("10", {}));
   run();
