@@ -14,6 +14,7 @@
 #include "lib/http/curl_transport.h"
 #include "local/build.h"
 #include "local/mounts.h"
+#include "local/rootless.h"
 
 namespace stagewright::cli {
 
@@ -32,6 +33,14 @@ void printHelp() {
       "Builds a Dockerfile on this machine, as the cluster would. CONTEXT is a directory, a tar archive, `-` (an archive\n"
       "on standard input), a git repository or a URL of an archive. RUN needs crun or runc.\n\n%s",
       describeOptions(buildOptionTable()).c_str());
+}
+
+int isolationError(const Error& error) {
+  std::fprintf(stderr,
+               "stagewright build: %s\nA local build mounts file systems: run it as root, or as a user with ranges in /etc/subuid and "
+               "/etc/subgid, newuidmap and user namespaces.\n",
+               error.message.c_str());
+  return static_cast<int>(plan::Exit::kIsolation);
 }
 
 int finish(const local::BuildOptions& options, const local::BuildResult& result, bool stopped) {
@@ -68,10 +77,14 @@ int runBuildCommand(const std::vector<std::string>& args) {
     return usageError(options.error().message);
   }
   // Before any thread: the mounts of a build are of this process alone, and signals are a request to stop.
+  if (::geteuid() != 0) {
+    if (const Status root = local::becomeRootlessRoot(); !root) {
+      const bool isSaid = root.error().code == Code::kCancelled;  // by the parent process
+      return isSaid ? static_cast<int>(plan::Exit::kIsolation) : isolationError(root.error());
+    }
+  }
   if (const Status isolated = local::enterPrivateMounts(); !isolated) {
-    std::fprintf(stderr, "stagewright build: %s\nA local build mounts file systems: run it as root.\n",
-                 isolated.error().message.c_str());
-    return static_cast<int>(plan::Exit::kIsolation);
+    return isolationError(isolated.error());
   }
   ::umask(022);
   const publish::StopSignal signal;

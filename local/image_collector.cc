@@ -9,6 +9,7 @@
 #include "builder-pod/publish/media_types.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
+#include "local/file_body.h"
 #include "local/layer_blob.h"
 
 namespace stagewright::local {
@@ -22,38 +23,15 @@ std::string baseName(const oci::Descriptor& layer) { return "base " + layer.dige
 
 publish::UploadResult refused(const Error& error) { return publish::makeRefusal(publish::Phase::kPush, error); }
 
-/// A file of the store as the body of an upload.
-class FileBody final : public http::BodySource {
- public:
-  FileBody(Fd file, std::int64_t size) : file_(std::move(file)), size_(size) {}
-  Result<std::size_t> read(char* buffer, std::size_t size) override {
-    const ssize_t n = ::pread(file_.get(), buffer, size, at_);
-    if (n < 0) {
-      return systemError("read", "blob", errno);
-    }
-    at_ += n;
-    return static_cast<std::size_t>(n);
-  }
-  Status rewind() override {
-    at_ = 0;
-    return ok();
-  }
-  std::optional<std::int64_t> length() const override { return size_; }
-
- private:
-  Fd file_;
-  std::int64_t size_;
-  off_t at_ = 0;
-};
-
 }  // namespace
 
-ImageCollector::ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock,
-                               std::vector<oci::Repository> repositories, bool needsBase, bool dockerFormat,
+ImageCollector::ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, StepCache& cache,
+                               Clock& clock, std::vector<oci::Repository> repositories, bool needsBase, bool dockerFormat,
                                std::function<ImageSource&(const plan::Base&)> sourceOf)
     : plan_(plan),
       store_(store),
       client_(client),
+      cache_(cache),
       clock_(clock),
       repositories_(std::move(repositories)),
       needsBase_(needsBase),
@@ -139,6 +117,10 @@ Result<BlobRecord> ImageCollector::blobOf(StageBuild& stage, int step, std::stop
   if (record.blob && ::access(store_.blobPath(record.blob->digest).c_str(), R_OK) == 0) {
     return *record.blob;
   }
+  if (record.layer.empty()) {  // of an imported cache
+    CHECK_OK(cache_.fetchBlob(*record.blob, stop));
+    return *record.blob;
+  }
   TRY(const LayerDirectories lowers, stage.layersBefore(step, stop));
   TRY(BlobRecord blob, makeLayerBlob(store_, store_.layerFiles(record.layer), lowers, stop));
   record.blob = blob;
@@ -151,12 +133,7 @@ Status ImageCollector::uploadFile(const oci::Repository& repository, const BlobR
   if (exists) {
     return ok();
   }
-  const std::string path = store_.blobPath(blob.digest);
-  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) {
-    return systemError("open", path, errno);
-  }
-  FileBody body(std::move(file), blob.size);
+  TRY(FileBody body, FileBody::open(store_.blobPath(blob.digest), blob.size));
   return client_.pushBlob(repository, {blob.digest, blob.size}, body, stop);
 }
 

@@ -13,6 +13,7 @@
 #include "lib/registry/client.h"
 #include "local/image.h"
 #include "local/stage_build.h"
+#include "local/step_cache.h"
 #include "local/store.h"
 
 namespace stagewright::local {
@@ -20,7 +21,7 @@ namespace stagewright::local {
 class ImageCollector {
  public:
   /// `repositories`: where to push to; empty: nowhere. `needsBase`: base layers are wanted as files. Borrows everything.
-  ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock,
+  ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, StepCache& cache, Clock& clock,
                  std::vector<oci::Repository> repositories, bool needsBase, bool dockerFormat,
                  std::function<ImageSource&(const plan::Base&)> sourceOf);
 
@@ -38,18 +39,19 @@ class ImageCollector {
 
   /// Config, manifest and tags into every repository. REQUIRES: collect() succeeded.
   Status push(const Image& image, const std::vector<oci::Reference>& tags, std::stop_token stop);
+  /// The compressed layer of a finished step, made or fetched if need be. Thread-safe.
+  Result<BlobRecord> blobOf(StageBuild& stage, int step, std::stop_token stop);
 
  private:
   bool isInChain(int stage) const;
   publish::UploadResult placeBase(const oci::Descriptor& layer, std::stop_token stop);
-  publish::UploadResult placeStep(StageBuild& stage, int step, std::stop_token stop);
-  Result<BlobRecord> blobOf(StageBuild& stage, int step, std::stop_token stop);
   Status uploadFile(const oci::Repository& repository, const BlobRecord& blob, std::stop_token stop);
   Status fetchBase(const oci::Descriptor& layer, std::stop_token stop);
 
   const plan::BuildPlan& plan_;
   Store& store_;
   registry::Client& client_;
+  StepCache& cache_;
   Clock& clock_;
   std::vector<oci::Repository> repositories_;
   bool needsBase_;
