@@ -8,12 +8,12 @@
 #include <cerrno>
 
 #include "builder-pod/prepare/directory.h"
-#include "builder-pod/prepare/git_source.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/http/redirect.h"
 #include "lib/layer/root.h"
+#include "local/git_checkout.h"
 
 namespace stagewright::local {
 
@@ -25,10 +25,6 @@ constexpr std::int64_t kLimit = std::int64_t{16} * 1024 * 1024 * 1024;
 std::time_t parseHttpDate(const std::string& text) {
   std::tm time{};
   return ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time) != nullptr ? ::timegm(&time) : 0;
-}
-
-bool isCommit(const std::string& text) {
-  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 }  // namespace
@@ -76,23 +72,21 @@ Result<std::string> FetchedSources::download(const plan::Fetch& fetch) {
 }
 
 Result<std::string> FetchedSources::clone(const plan::Fetch& fetch) {
-  TRY(const std::string directory, store_.makeScratchDirectory("git"));
-  plan::GitSource source;
-  source.url = fetch.remote;
-  (isCommit(fetch.ref) ? source.commit : source.branch) = fetch.ref;
-  prepare::GitOptions options;
-  options.env = prepare::inheritedGitEnvironment();
-  const auto revision = prepare::fetchGit(source, std::nullopt, directory, options);
-  if (!revision) {
-    return invalid(revision.error().failure.message);
-  }
-  if (!fetch.checksum.empty() && !revision->commit.starts_with(fetch.checksum)) {
-    return invalid("expected checksum to match " + fetch.checksum + ", got " + revision->commit);
+  TRY(const GitCheckout checkout, checkOutGit(fetch.remote, fetch.ref, store_));
+  const std::string& directory = checkout.directory;
+  if (!fetch.checksum.empty() && !checkout.commit.starts_with(fetch.checksum)) {
+    return invalid("expected checksum to match " + fetch.checksum + ", got " + checkout.commit);
   }
   if (!fetch.keepGitDir) {
     CHECK_OK(prepare::removeTree(directory + "/.git"));
   }
-  return fetch.subdir.empty() ? directory : directory + "/" + layer::cleanPath(fetch.subdir);
+  if (fetch.subdir.empty()) {
+    return directory;
+  }
+  const std::string inner = directory + "/" + layer::cleanPath(fetch.subdir);
+  return ::access(inner.c_str(), F_OK) == 0
+             ? Result<std::string>(inner)
+             : notFound("invalid subdir " + fetch.subdir + ": no such file or directory");
 }
 
 }  // namespace stagewright::local

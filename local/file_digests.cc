@@ -87,7 +87,7 @@ Result<std::string> hashFile(stage::SourceTree& tree, const std::string& path) {
                                                                       static_cast<std::int64_t>(buffer.size())));
     const ssize_t n = ::pread(content.fd, buffer.data(), want, content.offset + at);
     if (n <= 0) {
-      return n == 0 ? unavailable("read " + quoted("/" + path) + ": the file shrank") : systemError("read", path, errno);
+      return n == 0 ? unavailable("read " + stagewright::quoted("/" + path) + ": the file shrank") : systemError("read", path, errno);
     }
     hash.update(buffer.data(), static_cast<std::size_t>(n));
     at += n;
@@ -100,9 +100,9 @@ class DigestWalk {
  public:
   DigestWalk(Sha256& hash, stage::SourceTree& tree, FileDigests& digests, const layer::PatternList* excludes)
       : hash_(hash), tree_(tree), digests_(digests), excludes_(excludes) {}
-  ~Walk() { hash_.update(text_); }
-  Walk(const Walk&) = delete;
-  Walk& operator=(const Walk&) = delete;
+  ~DigestWalk() { hash_.update(text_); }
+  DigestWalk(const DigestWalk&) = delete;
+  DigestWalk& operator=(const DigestWalk&) = delete;
 
   Status add(const std::string& path, const std::string& inner, const layer::PatternList::Memory& above) {
     layer::PatternList::Memory memory;

@@ -103,6 +103,9 @@ struct Step {
   std::string text;                ///< for people: `RUN go build ./...`, at most 200 bytes
   int line = 0;                    ///< of the Dockerfile; 0 for a trigger of a base image
   std::string cacheKey;            ///< hexadecimal SHA-256 over everything the step depends on except file contents
+  /// The same of the step alone: without what came before it and without the stages it reads from. Not in plan.json: for
+  /// who plans and executes in one process and knows the contents.
+  std::string ownKey;
   std::variant<RunStep, CopyStep, WorkdirStep> action;
 };
 
