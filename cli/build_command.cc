@@ -14,6 +14,7 @@
 #include "lib/http/curl_transport.h"
 #include "local/build.h"
 #include "local/mounts.h"
+#include "local/rootless.h"
 
 namespace stagewright::cli {
 
@@ -22,18 +23,24 @@ namespace {
 constexpr int kInterrupted = 130;
 
 int usageError(const std::string& message) {
-  std::fprintf(stderr, "stagewright build: %s\n`stagewright build --help` says more\n",
-               message.c_str());
+  std::fprintf(stderr, "stagewright build: %s\n`stagewright build --help` says more\n", message.c_str());
   return kUsageError;
 }
 
 void printHelp() {
   std::printf(
       "usage: stagewright build --local [options] CONTEXT\n\n"
-      "Builds a Dockerfile on this machine, as the cluster would. CONTEXT is a directory, a tar "
-      "archive, `-` (an archive\n"
+      "Builds a Dockerfile on this machine, as the cluster would. CONTEXT is a directory, a tar archive, `-` (an archive\n"
       "on standard input), a git repository or a URL of an archive. RUN needs crun or runc.\n\n%s",
       describeOptions(buildOptionTable()).c_str());
+}
+
+int isolationError(const Error& error) {
+  std::fprintf(stderr,
+               "stagewright build: %s\nA local build mounts file systems: run it as root, or as a user with ranges in /etc/subuid and "
+               "/etc/subgid, newuidmap and user namespaces.\n",
+               error.message.c_str());
+  return static_cast<int>(plan::Exit::kIsolation);
 }
 
 int finish(const local::BuildOptions& options, const local::BuildResult& result, bool stopped) {
@@ -69,13 +76,15 @@ int runBuildCommand(const std::vector<std::string>& args) {
   if (!options) {
     return usageError(options.error().message);
   }
-  // Before any thread: the mounts of a build are of this process alone, and signals are a request
-  // to stop.
+  // Before any thread: the mounts of a build are of this process alone, and signals are a request to stop.
+  if (::geteuid() != 0) {
+    if (const Status root = local::becomeRootlessRoot(); !root) {
+      const bool isSaid = root.error().code == Code::kCancelled;  // by the parent process
+      return isSaid ? static_cast<int>(plan::Exit::kIsolation) : isolationError(root.error());
+    }
+  }
   if (const Status isolated = local::enterPrivateMounts(); !isolated) {
-    std::fprintf(stderr,
-                 "stagewright build: %s\nA local build mounts file systems: run it as root.\n",
-                 isolated.error().message.c_str());
-    return static_cast<int>(plan::Exit::kIsolation);
+    return isolationError(isolated.error());
   }
   ::umask(022);
   const publish::StopSignal signal;

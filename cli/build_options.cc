@@ -33,7 +33,7 @@ Result<std::map<std::string, std::string>> parseFields(const std::string& text) 
     const std::string field = text.substr(begin, end - begin);
     const std::size_t equals = field.find('=');
     if (equals == std::string::npos || equals == 0) {
-      return invalid("invalid field " + quoted(field) + ": must be key=value");
+      return invalid("invalid field " + stagewright::quoted(field) + ": must be key=value");
     }
     out[field.substr(0, equals)] = field.substr(equals + 1);
     begin = end + 1;
@@ -47,7 +47,7 @@ std::string take(std::map<std::string, std::string>& fields, const std::string& 
 }
 
 Status refuseRest(const std::map<std::string, std::string>& fields, const std::string& option) {
-  return fields.empty() ? ok() : Status(invalid(option + ": unknown key " + quoted(fields.begin()->first)));
+  return fields.empty() ? ok() : Status(invalid(option + ": unknown key " + stagewright::quoted(fields.begin()->first)));
 }
 
 Status addSecret(local::BuildOptions& options, const std::string& text) {
@@ -151,6 +151,47 @@ std::string defaultCache() {
   return base + "/stagewright/local";
 }
 
+/// `type=registry,ref=REFERENCE`, `type=local,src=DIRECTORY` (dest for --cache-to), `type=inline`; text alone is a reference.
+Result<local::CacheLocation> parseCache(const std::string& text, const std::string& option) {
+  using Type = local::CacheLocation::Type;
+  const bool isTo = option == "--cache-to";
+  local::CacheLocation out;
+  std::map<std::string, std::string> fields{{"type", text == "inline" ? "inline" : "registry"}, {"ref", text}};
+  if (text.find('=') != std::string::npos) {
+    TRY(fields, parseFields(text));
+  } else if (text == "inline") {
+    fields.erase("ref");
+  }
+  const std::string type = take(fields, "type");
+  if (type == "registry") {
+    out.place = take(fields, "ref");
+    if (const auto reference = oci::parseReference(out.place); !reference || reference->digest) {
+      return invalid(option + " type=registry: " + (reference ? "a digest cannot be written to" : reference.error().message));
+    }
+  } else if (type == "local") {
+    out.type = Type::kDirectory;
+    out.place = take(fields, isTo ? "dest" : "src");
+    if (out.place.empty()) {
+      return invalid(option + " type=local needs " + (isTo ? "dest" : "src") + "=DIRECTORY");
+    }
+  } else if (type == "inline" && isTo) {
+    out.type = Type::kInline;
+  } else {
+    return invalid(option + ": unknown type " + stagewright::quoted(type) + ": registry, local" + (isTo ? " and inline" : "") + " are there");
+  }
+  if (isTo) {
+    const std::string mode = take(fields, "mode");
+    if (!mode.empty() && mode != "min" && mode != "max") {
+      return invalid(option + ": unknown mode " + stagewright::quoted(mode));
+    }
+    out.everyStage = mode == "max";
+    const std::string ignore = take(fields, "ignore-error");
+    out.mayFail = ignore == "true" || ignore == "1";
+  }
+  CHECK_OK(refuseRest(fields, option + " type=" + type));
+  return out;
+}
+
 Status takeList(local::BuildOptions& options, std::string_view name, const std::string& value) {
   if (name == "-t" || name == "--tag") {
     if (auto reference = oci::parseReference(value); !reference || reference->digest) {
@@ -167,7 +208,7 @@ Status takeList(local::BuildOptions& options, std::string_view name, const std::
                                      value.find('=') == std::string::npos ? "" : value.substr(value.find('=') + 1));
   } else if (name == "--build-context") {
     if (value.find('=') == std::string::npos) {
-      return invalid("--build-context " + quoted(value) + ": must be NAME=VALUE");
+      return invalid("--build-context " + stagewright::quoted(value) + ": must be NAME=VALUE");
     }
     addPair(options.contexts, value);
   } else if (name == "--secret") {
@@ -178,6 +219,17 @@ Status takeList(local::BuildOptions& options, std::string_view name, const std::
     addInsecure(options, value);
   } else if (name == "--registry-mirror") {
     addMirror(options, value);
+  } else if (name == "--allow") {
+    if (value != "network.host" && value != "security.insecure") {
+      return invalid("--allow: unknown entitlement " + stagewright::quoted(value) + ": network.host and security.insecure are there");
+    }
+    options.entitlements.insert(value);
+  } else if (name == "--cache-from" || name == "--cache-to") {
+    TRY(local::CacheLocation location, parseCache(value, std::string(name)));
+    if (location.type == local::CacheLocation::Type::kRegistry) {
+      allowLoopback(options, location.place);
+    }
+    (name == "--cache-from" ? options.cacheFrom : options.cacheTo).push_back(std::move(location));
   } else if (name == "-o" || name == "--output") {
     TRY(local::Output output, parseOutput(value));
     options.outputs.push_back(std::move(output));
@@ -193,7 +245,7 @@ Result<local::ProgressStyle> parseProgress(const std::string& text) {
                                                                    {"rawjson", local::ProgressStyle::kJson},
                                                                    {"quiet", local::ProgressStyle::kQuiet}};
   const auto found = kStyles.find(text);
-  return found == kStyles.end() ? Result<local::ProgressStyle>(invalid("--progress: unknown style " + quoted(text)))
+  return found == kStyles.end() ? Result<local::ProgressStyle>(invalid("--progress: unknown style " + stagewright::quoted(text)))
                                 : found->second;
 }
 
@@ -231,7 +283,7 @@ const std::vector<Option>& buildOptionTable() {
       {"--tag", "REFERENCE", "the same as -t"},
       {"--target", "STAGE", "the stage to build (default: the last)"},
       {"--build-arg", "NAME=VALUE", "value of an ARG; NAME alone takes it from the environment"},
-      {"--build-context", "NAME=VALUE", "a further context: a directory, docker-image://…, oci-layout://…, a git or http URL"},
+      {"--build-context", "NAME=VALUE", "a further context: a directory, docker-image://…, oci-layout://…, oci-archive://…, docker-archive://…, a git or http URL"},
       {"--secret", "id=ID[,src=FILE|,env=VARIABLE]", "a secret for RUN --mount=type=secret"},
       {"--ssh", "ID[=SOCKET]", "an agent's socket for RUN --mount=type=ssh (default: $SSH_AUTH_SOCK)"},
       {"--label", "NAME=VALUE", "a label of the image"},
@@ -252,6 +304,9 @@ const std::vector<Option>& buildOptionTable() {
       {"--format", "FORMAT", "of --check: text or json"},
       {"--insecure-registry", "HOST", "speak plain HTTP to it; https://HOST: do not verify its certificate"},
       {"--registry-mirror", "[HOST=]MIRROR", "pull from there first (HOST: docker.io)"},
+      {"--allow", "ENTITLEMENT", "network.host, security.insecure: what RUN --network=host and --security=insecure need"},
+      {"--cache-from", "CACHE", "REFERENCE, type=registry,ref=REFERENCE or type=local,src=DIRECTORY (repeatable)"},
+      {"--cache-to", "CACHE", "type=registry,ref=REFERENCE or type=local,dest=DIRECTORY, with mode=min|max; type=inline"},
       {"--jobs", "N", "stages at a time (default: all that can run)"},
       {"--cache-dir", "DIRECTORY", "of unpacked bases and finished steps (default: ~/.cache/stagewright/local)"},
   };
@@ -288,7 +343,7 @@ Result<local::Output> parseOutput(const std::string& text) {
   const std::string type = take(fields, "type");
   const auto found = kTypes.find(type);
   if (found == kTypes.end()) {
-    return invalid("--output: unknown type " + quoted(type));
+    return invalid("--output: unknown type " + stagewright::quoted(type));
   }
   output.type = found->second;
   output.destination = take(fields, "dest");
@@ -328,7 +383,7 @@ Result<local::BuildOptions> makeBuildOptions(const Arguments& arguments) {
   const std::string jobs = arguments.last("--jobs", "0");
   options.jobs = std::atoi(jobs.c_str());
   if (options.jobs < 0 || jobs.find_first_not_of("0123456789") != std::string::npos) {
-    return invalid("--jobs: not a number: " + quoted(jobs));
+    return invalid("--jobs: not a number: " + stagewright::quoted(jobs));
   }
   const bool quiet = arguments.has("-q") || arguments.has("--quiet");
   TRY(options.progress, parseProgress(quiet ? "quiet" : arguments.last("--progress", "auto")));

@@ -10,6 +10,7 @@
 #include "lib/layer/tar_reader.h"
 #include "lib/layer/tree.h"
 #include "local/byte_pipe.h"
+#include "local/file_body.h"
 
 namespace stagewright::local {
 
@@ -52,7 +53,41 @@ Status unpackLayer(ImageSource& source, const std::string& reference, const oci:
   return status;
 }
 
+/// A layer that is known by its blob alone.
+class BlobSource final : public ImageSource {
+ public:
+  explicit BlobSource(std::string path) : path_(std::move(path)) {}
+  Result<plan::BaseImage> fetchImage(const std::string&, const oci::Platform&, std::stop_token) override {
+    return internal("a blob is no image");
+  }
+  Status fetchLayer(const std::string&, const oci::Descriptor& layer, const http::BodySink& sink,
+                    std::stop_token) override {
+    TRY(FileBody file, FileBody::open(path_, layer.size));
+    std::string buffer(256 * 1024, '\0');
+    for (;;) {
+      TRY(const std::size_t n, file.read(buffer.data(), buffer.size()));
+      if (n == 0) {
+        return ok();
+      }
+      CHECK_OK(sink(std::string_view(buffer).substr(0, n)));
+    }
+  }
+
+ private:
+  std::string path_;
+};
+
 }  // namespace
+
+Result<std::string> unpackStep(Store& store, const BlobRecord& blob, const LayerDirectories& below, std::stop_token stop) {
+  TRY(WorkTree tree, WorkTree::open(store, below));
+  BlobSource source(store.blobPath(blob.digest));
+  oci::Descriptor descriptor;
+  descriptor.digest = blob.digest;
+  descriptor.size = blob.size;
+  CHECK_OK(unpackLayer(source, "", descriptor, blob.diffId, tree.path(), std::move(stop)));
+  return store.keepLayer(tree.finish());
+}
 
 Result<LayerDirectories> unpackBase(Store& store, ImageSource& source, const plan::Base& base,
                                     const std::function<void(const std::string&)>& tell, std::stop_token stop) {

@@ -18,4 +18,7 @@ namespace stagewright::local {
 Result<LayerDirectories> unpackBase(Store& store, ImageSource& source, const plan::Base& base,
                                     const std::function<void(const std::string&)>& tell, std::stop_token stop);
 
+/// One step's layer, from its blob in the store; the id it has there.
+Result<std::string> unpackStep(Store& store, const BlobRecord& blob, const LayerDirectories& below, std::stop_token stop);
+
 }  // namespace stagewright::local

@@ -1,11 +1,14 @@
 #include "local/build.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <semaphore>
 #include <thread>
 
@@ -22,6 +25,7 @@
 #include "local/registry_source.h"
 #include "local/scratch_file.h"
 #include "local/stage_build.h"
+#include "local/step_cache.h"
 
 namespace stagewright::local {
 
@@ -29,8 +33,9 @@ namespace {
 
 constexpr std::size_t kResolvLimit = 64 * 1024;
 constexpr int kUnlimited = 1024;
-constexpr std::string_view kHosts =
-    "127.0.0.1\tlocalhost buildkitsandbox\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
+constexpr std::string_view kHostName = "buildkitsandbox";
+constexpr std::string_view kOtherHosts =
+    "\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n"
     "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 
 plan::Exit exitOf(const Error& error) {
@@ -159,14 +164,19 @@ class Build {
       return failed(read.error());
     }
     makeClient();
-    if (auto violation = check(); !violation) {
-      return failed(violation.error());
-    }
     auto planning = makePlan(options_, input_, store_, transport_, contexts_, sources_, progress_, stop_);
     if (!planning) {
+      warnOfChecks();
       return failed(planning.error());
     }
     plan_ = std::move(planning->plan);
+    for (const plan::Warning& warning : plan_.warnings) {
+      warn(warning.rule, warning.message, warning.line);
+    }
+    isOnlyStage_ = planning->input.file.stages.size() == 1 && plan_.stages.size() == 1;
+    if (Status allowed = checkEntitlements(); !allowed) {
+      return failed(allowed.error());
+    }
     return runStages();
   }
 
@@ -198,18 +208,33 @@ class Build {
   }
 
   Status readInput() {
+    for (const auto& [id, source] : options_.secrets) {
+      if (!source.file.empty() && ::access(source.file.c_str(), R_OK) != 0) {
+        return invalid("secret " + id + ": " + systemError("open", source.file, errno).message);
+      }
+    }
     TRY(input_, loadBuildInput(options_, store_, transport_, stop_));
     TRY(dockerfile::IgnoreMatcher ignore, dockerfile::makeIgnoreMatcher(input_.ignore.patterns()));
     contexts_[""] = std::make_unique<Context>(store_, input_.context, std::move(ignore));
     hosts_ = store_.scratch() + "/hosts";
     resolv_ = store_.scratch() + "/resolv.conf";
-    CHECK_OK(saveScratchFile(hosts_, kHosts));
+    for (const auto& [name, value] : options_.buildArgs) {
+      hostName_ = name == "BUILDKIT_SANDBOX_HOSTNAME" && !value.empty() ? value : hostName_;
+    }
+    CHECK_OK(saveScratchFile(hosts_, "127.0.0.1\tlocalhost " + hostName_ + std::string(kOtherHosts)));
     return saveScratchFile(resolv_, loadFile("/etc/resolv.conf", kResolvLimit).value_or(""));
   }
 
-  /// Findings are warnings; `# check=error=true` makes them an error.
-  Status check() {
-    TRY(const dockerfile::ParsedFile file, dockerfile::parseDockerfile(input_.dockerfile));
+  void warn(const std::string& rule, const std::string& message, int line) {
+    progress_.warn(rule + ": " + message + " (line " + std::to_string(line) + ")");
+  }
+
+  /// Where there is no plan, what can be found without base images.
+  void warnOfChecks() {
+    const auto file = dockerfile::parseDockerfile(input_.dockerfile);
+    if (!file) {
+      return;  // the plan has failed for that
+    }
     dockerfile::CheckInputs inputs;
     inputs.buildArgs = {options_.buildArgs.begin(), options_.buildArgs.end()};
     inputs.target = options_.target;
@@ -218,22 +243,45 @@ class Build {
     for (const auto& [name, value] : options_.contexts) {
       inputs.namedContexts.push_back(name);
     }
-    TRY(const dockerfile::CheckReport report, dockerfile::checkFile(input_.dockerfile, file, inputs));
-    for (const dockerfile::Finding& finding : report.findings) {
-      progress_.warn(finding.rule + ": " + finding.message + " (line " + std::to_string(finding.range.line) + ")");
+    const auto report = dockerfile::checkFile(input_.dockerfile, *file, inputs);
+    for (const dockerfile::Finding& finding : report ? report->findings : std::vector<dockerfile::Finding>()) {
+      warn(finding.rule, finding.message, finding.range.line);
     }
-    return report.error ? Status(invalid(report.violation())) : ok();
+  }
+
+  /// What a step asks for beyond an ordinary container, the caller must have allowed.
+  Status checkEntitlements() const {
+    for (const plan::Stage& stage : plan_.stages) {
+      for (const plan::Step& step : stage.steps) {
+        const auto* run = std::get_if<plan::RunStep>(&step.action);
+        const std::string needed = run == nullptr       ? ""
+                                   : run->networkHost ? "network.host"
+                                   : run->insecure    ? "security.insecure"
+                                                      : "";
+        if (!needed.empty() && !options_.entitlements.contains(needed)) {
+          const SourceRange where{input_.dockerfile.name, step.line, 0, step.line};
+          return invalid(step.line > 0 ? dockerfile::formatDiagnostic(input_.dockerfile, where, needed + " is not allowed",
+                                                                      "--allow " + needed + " permits it")
+                                       : step.text + ": " + needed + " is not allowed");
+        }
+      }
+    }
+    return ok();
   }
 
   BuildResult runStages() {
     FetchedSources fetched(plan_, store_, transport_, clock_, stop_);
     StageCrew crew(plan_, options_.jobs);
     const auto sourceOf = [this](const plan::Base& base) -> ImageSource& { return sourceFor(sources_, base.reference); };
-    ImageCollector collector(plan_, store_, *client_, clock_,
-                             {repositories(), needsFiles(), options_.dockerFormat, options_.layerFormat}, sourceOf);
+    StepCache cache(store_, *client_);
+    cache.load(options_.cacheFrom, plan_.platform, progress_, stop_);
+    ImageCollector collector(
+        plan_, store_, *client_, cache, clock_,
+        {repositories(), needsFiles(), needsFiles() || exportsCache(), options_.dockerFormat, options_.layerFormat}, sourceOf);
     const BuildScope scope{options_,
                            plan_,
                            store_,
+                           cache,
                            progress_,
                            contexts_,
                            clock_,
@@ -241,6 +289,8 @@ class Build {
                            [&](int stage) { return crew.await(stage); },
                            [&](StageBuild& stage, int step) { noteStep(collector, stage, step, crew); },
                            [&](int index) { return fetched.path(index); },
+                           isOnlyStage_,
+                           hostName_,
                            hosts_,
                            resolv_};
     for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
@@ -259,6 +309,11 @@ class Build {
       return result;
     }
     auto exported = exportAll(crew, collector);
+    if (exported) {
+      if (Status saved = exportCaches(crew, collector, cache); !saved) {
+        return failed(saved.error());
+      }
+    }
     return exported ? *exported : failed(exported.error());
   }
 
@@ -293,6 +348,11 @@ class Build {
   }
 
   bool needsFiles() const { return hasOutput(options_, Output::Type::kOci) || hasOutput(options_, Output::Type::kDocker); }
+  /// As a cache of its own, made of files.
+  bool exportsCache() const {
+    return std::any_of(options_.cacheTo.begin(), options_.cacheTo.end(),
+                       [](const CacheLocation& to) { return to.type != CacheLocation::Type::kInline; });
+  }
   bool pushes() const { return hasOutput(options_, Output::Type::kRegistry); }
   /// An image is made unless only its files are wanted.
   bool needsLayers() const {
@@ -308,6 +368,65 @@ class Build {
           out.push_back(tag.repository);
         }
       }
+    }
+    return out;
+  }
+
+  /// The steps of the image, or of all stages.
+  Result<CacheContent> cacheContent(StageCrew& crew, ImageCollector& collector, bool everyStage) {
+    std::vector<int> stages = plan::baseChain(plan_, plan_.target);
+    if (everyStage) {
+      stages.resize(plan_.stages.size());
+      std::iota(stages.begin(), stages.end(), 0);
+    }
+    CacheContent content;
+    for (const int index : stages) {
+      StageBuild& stage = crew.stage(index);
+      for (std::size_t step = 0; step < stage.records().size(); ++step) {
+        TRY(const BlobRecord blob, collector.blobOf(stage, static_cast<int>(step), stop_));
+        stage.setBlob(static_cast<int>(step), blob);
+        content.steps[stage.keys()[step]] = {"", stage.records()[step].created, blob};
+      }
+    }
+    for (const int index : stages) {
+      content.notes.merge(crew.stage(index).portableNotes());
+    }
+    return content;
+  }
+
+  Status exportCaches(StageCrew& crew, ImageCollector& collector, const StepCache& cache) {
+    for (const CacheLocation& to : options_.cacheTo) {
+      if (to.type == CacheLocation::Type::kInline) {
+        continue;  // is in the image
+      }
+      const int vertex = progress_.begin("exporting cache to " + to.place);
+      auto content = cacheContent(crew, collector, to.everyStage);
+      const Status saved = content ? cache.save(*content, to, stop_) : Status(content.error());
+      progress_.end(vertex, saved ? Progress::End::kDone : Progress::End::kFailed);
+      if (!saved && !to.mayFail) {
+        return Status(saved).error().during("export cache to " + to.place);
+      }
+      if (!saved) {
+        progress_.warn("the cache is not exported to " + to.place + ": " + saved.error().message);
+      }
+    }
+    return ok();
+  }
+
+  /// Annotations of the manifest; one of them may be the cache.
+  std::vector<std::pair<std::string, std::string>> annotations(const std::vector<StageBuild*>& chain) const {
+    auto out = options_.annotations;
+    const bool isInline = std::any_of(options_.cacheTo.begin(), options_.cacheTo.end(), [](const CacheLocation& to) {
+      return to.type == CacheLocation::Type::kInline;
+    });
+    if (isInline) {
+      std::vector<std::pair<std::string, std::string>> steps;
+      for (const StageBuild* stage : chain) {
+        for (std::size_t step = 0; step < stage->records().size(); ++step) {
+          steps.emplace_back(stage->keys()[step], stage->records()[step].created);
+        }
+      }
+      out.emplace_back(kInlineCacheAnnotation, makeInlineCache(steps));
     }
     return out;
   }
@@ -341,7 +460,7 @@ class Build {
     }
     TRY(ImageCollector::Layers layers, collector.collect(chain, stop_));
     const Image image = assembleImage(plan_, std::move(layers.layers), layers.times, formatTime(clock_.now()),
-                                      options_.annotations, options_.dockerFormat);
+                                      annotations(chain), options_.dockerFormat);
     CHECK_OK(collector.push(image, parseTags(options_.tags), stop_));
     std::vector<std::string> names;
     for (const oci::Reference& tag : parseTags(options_.tags)) {
@@ -389,6 +508,8 @@ class Build {
   Contexts contexts_;
   BuildInput input_;
   plan::BuildPlan plan_;
+  bool isOnlyStage_ = false;
+  std::string hostName_ = std::string(kHostName);
   std::string hosts_;
   std::string resolv_;
 };

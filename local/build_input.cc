@@ -8,12 +8,11 @@
 #include <cstdlib>
 
 #include "builder-pod/prepare/git_source.h"
+#include "builder-pod/stage/source_tree.h"
+#include "builder-pod/stage/unpack.h"
 #include "lib/base/file.h"
-#include "lib/compress/decompressor.h"
 #include "lib/dockerfile/parser.h"
 #include "lib/http/redirect.h"
-#include "lib/layer/apply.h"
-#include "lib/layer/tar_reader.h"
 #include "lib/layer/tree.h"
 
 namespace stagewright::local {
@@ -41,21 +40,51 @@ bool isFile(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-class PlainSource final : public layer::ByteSource {
- public:
-  PlainSource(int file, const std::string& name) : decompressor_(compress::readerOf(file, name)) {}
-  Result<std::size_t> read(char* buffer, std::size_t size) override { return decompressor_.read(buffer, size); }
-
- private:
-  compress::Decompressor decompressor_;
+/// What a context that comes as a file turns out to be: an archive, unpacked, or a Dockerfile without a context.
+struct Unpacked {
+  std::string directory;
+  std::string dockerfile;  ///< its path; empty: it was an archive
 };
+
+Result<Unpacked> unpackFile(Fd file, const std::string& path, const std::string& name, const std::string& directory) {
+  TRY(layer::Tree tree, layer::Tree::open(directory, {}, {}));
+  TRY(const auto from, stage::makeFileTree("context", std::move(file)));
+  const auto isArchive = stage::unpackArchive(tree, *from, "context", "/", std::nullopt);
+  if (!isArchive) {
+    return Error(isArchive.error()).during("unpack " + name);
+  }
+  return Unpacked{directory, *isArchive ? "" : path};
+}
+
+Result<Fd> makeFile(const std::string& path) {
+  Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  return file ? Result<Fd>(std::move(file)) : systemError("open", path, errno);
+}
+
+Result<Unpacked> unpackStandardInput(Store& store) {
+  TRY(const std::string target, store.makeScratchDirectory("stdin"));
+  const std::string path = target + ".file";
+  TRY(Fd file, makeFile(path));
+  std::string buffer(256 * 1024, '\0');
+  for (;;) {
+    const ssize_t n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (n < 0) {
+      return systemError("read", "standard input", errno);
+    }
+    if (n == 0) {
+      break;
+    }
+    CHECK_OK(writeAll(file.get(), std::string_view(buffer).substr(0, static_cast<std::size_t>(n)), path));
+  }
+  return unpackFile(std::move(file), path, "standard input", target);
+}
 
 /// URL#ref:directory
 Result<std::string> cloneGit(const std::string& text, Store& store) {
   const std::size_t hash = text.find('#');
   plan::GitSource source;
   source.url = text.substr(0, hash);
-  std::string fragment = hash == std::string::npos ? "" : text.substr(hash + 1);
+  const std::string fragment = hash == std::string::npos ? "" : text.substr(hash + 1);
   const std::size_t colon = fragment.find(':');
   source.revision = fragment.substr(0, colon);
   const std::string directory = colon == std::string::npos ? "" : fragment.substr(colon + 1);
@@ -69,14 +98,10 @@ Result<std::string> cloneGit(const std::string& text, Store& store) {
   return directory.empty() ? target : target + "/" + layer::cleanPath(directory);
 }
 
-Result<std::string> downloadArchive(const std::string& url, Store& store, http::Transport& transport,
-                                    std::stop_token stop) {
+Result<Unpacked> download(const std::string& url, Store& store, http::Transport& transport, std::stop_token stop) {
   TRY(const std::string target, store.makeScratchDirectory("download"));
-  const std::string archive = target + ".archive";
-  const Fd file(::open(archive.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) {
-    return systemError("open", archive, errno);
-  }
+  const std::string archive = target + ".file";
+  TRY(Fd file, makeFile(archive));
   http::Request request;
   request.url = url;
   request.bodyLimit = kDownloadLimit;
@@ -85,9 +110,34 @@ Result<std::string> downloadArchive(const std::string& url, Store& store, http::
   if (response.status != 200) {
     return invalid("GET " + url + ": status " + std::to_string(response.status));
   }
-  static_cast<void>(::lseek(file.get(), 0, SEEK_SET));
-  CHECK_OK(unpackArchive(file.get(), url, target));
-  return target;
+  return unpackFile(std::move(file), archive, url, target);
+}
+
+Result<Unpacked> openContext(const std::string& text, Store& store, http::Transport& transport, std::stop_token stop) {
+  if (isGit(text)) {
+    TRY(std::string directory, cloneGit(text, store));
+    return Unpacked{std::move(directory), ""};
+  }
+  if (isUrl(text)) {
+    return download(text, store, transport, std::move(stop));
+  }
+  if (isDirectory(text)) {
+    char* real = ::realpath(text.c_str(), nullptr);
+    std::string path = real != nullptr ? real : text;
+    ::free(real);
+    return Unpacked{std::move(path), ""};
+  }
+  if (!isFile(text)) {
+    return invalid("context " + stagewright::quoted(text) + ": no such directory");
+  }
+  Fd file(::open(text.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) {
+    return systemError("open", text, errno);
+  }
+  TRY(const std::string target, store.makeScratchDirectory("archive"));
+  TRY(Unpacked unpacked, unpackFile(std::move(file), text, text, target));
+  return unpacked.dockerfile.empty() ? Result<Unpacked>(std::move(unpacked))
+                                     : invalid("context " + stagewright::quoted(text) + ": neither a directory nor an archive");
 }
 
 Result<std::string> loadStandardInput(std::size_t limit) {
@@ -122,35 +172,11 @@ std::string findDockerfile(const BuildOptions& options, const std::string& conte
 
 }  // namespace
 
-Status unpackArchive(int file, const std::string& name, const std::string& directory) {
-  PlainSource source(file, name);
-  layer::TarReader reader(source);
-  TRY(layer::Tree tree, layer::Tree::open(directory, {}, {}));
-  auto status = layer::applyLayer(tree, reader);
-  return status ? ok() : Status(std::move(status).error().during("unpack " + name));
-}
-
 Result<std::string> openContextDirectory(const std::string& text, Store& store, http::Transport& transport,
                                          std::stop_token stop) {
-  if (isGit(text)) {
-    return cloneGit(text, store);
-  }
-  if (isUrl(text)) {
-    return downloadArchive(text, store, transport, stop);
-  }
-  if (isDirectory(text)) {
-    char* real = ::realpath(text.c_str(), nullptr);
-    std::string path = real != nullptr ? real : text;
-    ::free(real);
-    return path;
-  }
-  if (!isFile(text)) {
-    return invalid("context " + quoted(text) + ": no such directory");
-  }
-  const Fd file(::open(text.c_str(), O_RDONLY | O_CLOEXEC));
-  TRY(const std::string target, store.makeScratchDirectory("archive"));
-  CHECK_OK(unpackArchive(file.get(), text, target));
-  return target;
+  TRY(Unpacked context, openContext(text, store, transport, std::move(stop)));
+  return context.dockerfile.empty() ? Result<std::string>(std::move(context.directory))
+                                    : invalid("context " + stagewright::quoted(text) + ": what it delivers is no archive");
 }
 
 Result<dockerfile::IgnoreMatcher> loadIgnoreFile(const std::string& directory, const std::string& dockerfilePath,
@@ -173,22 +199,20 @@ Result<dockerfile::IgnoreMatcher> loadIgnoreFile(const std::string& directory, c
 Result<BuildInput> loadBuildInput(const BuildOptions& options, Store& store, http::Transport& transport,
                                   std::stop_token stop) {
   BuildInput input;
-  if (options.context == "-") {
-    if (options.dockerfile == "-") {
-      return invalid("the context and the Dockerfile cannot both come from standard input");
-    }
-    input.ownsContext = true;
-    TRY(input.context, store.makeScratchDirectory("stdin"));
-    CHECK_OK(unpackArchive(STDIN_FILENO, "standard input", input.context));
-  } else {
-    TRY(input.context, openContextDirectory(options.context, store, transport, stop));
+  const bool isStdin = options.context == "-";
+  if (isStdin && options.dockerfile == "-") {
+    return invalid("the context and the Dockerfile cannot both come from standard input");
   }
+  TRY(const Unpacked context,
+      isStdin ? unpackStandardInput(store) : openContext(options.context, store, transport, stop));
+  input.context = context.directory;
   std::string path;
   if (options.dockerfile == "-") {
     input.dockerfile.name = "Dockerfile";
     TRY(input.dockerfile.text, loadStandardInput(dockerfile::kMaxFileBytes));
   } else {
-    path = findDockerfile(options, options.context == "-" ? input.context : options.context);
+    path = context.dockerfile.empty() ? findDockerfile(options, isStdin ? input.context : options.context)
+                                      : context.dockerfile;
     if (!isFile(path)) {
       path = findDockerfile(options, input.context);
     }
@@ -197,7 +221,9 @@ Result<BuildInput> loadBuildInput(const BuildOptions& options, Store& store, htt
       return invalid("failed to read dockerfile: " + text.error().message);
     }
     input.dockerfile.text = std::move(*text);
-    input.dockerfile.name = options.dockerfile.empty() ? path.substr(path.rfind('/') + 1) : options.dockerfile;
+    input.dockerfile.name = !context.dockerfile.empty()  ? "Dockerfile"
+                            : options.dockerfile.empty() ? path.substr(path.rfind('/') + 1)
+                                                         : options.dockerfile;
   }
   TRY(input.ignore, loadIgnoreFile(input.context, path, &input.hasIgnoreFile));
   return input;

@@ -15,7 +15,6 @@ namespace stagewright::local {
 
 struct BuildInput {
   std::string context;               ///< a directory
-  bool ownsContext = false;          ///< it was unpacked or fetched by us
   dockerfile::Source dockerfile;
   bool hasIgnoreFile = false;
   dockerfile::IgnoreMatcher ignore;
@@ -25,15 +24,12 @@ struct BuildInput {
 Result<BuildInput> loadBuildInput(const BuildOptions& options, Store& store, http::Transport& transport,
                                   std::stop_token stop);
 
-/// What names a directory, a git repository or an archive, as a directory.
+/// What names a directory, a git repository or an archive, as a directory. kInvalid for anything else.
 Result<std::string> openContextDirectory(const std::string& text, Store& store, http::Transport& transport,
                                          std::stop_token stop);
 
 /// The ignore file of a directory that is a context of its own.
 Result<dockerfile::IgnoreMatcher> loadIgnoreFile(const std::string& directory, const std::string& dockerfilePath,
                                                  bool* found = nullptr);
-
-/// Unpacks a tar archive, compressed or not, read from `file`.
-Status unpackArchive(int file, const std::string& name, const std::string& directory);
 
 }  // namespace stagewright::local

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "lib/base/file.h"
+#include "local/rootless.h"
 
 namespace stagewright::local {
 
@@ -25,7 +26,7 @@ Status writeRule(const std::string& file, std::string_view rule) {
 }  // namespace
 
 bool DeviceCgroup::isAvailable() {
-  return ::access((std::string(kHierarchy) + "/devices.list").c_str(), F_OK) == 0;
+  return !isRootless() && ::access((std::string(kHierarchy) + "/devices.list").c_str(), F_OK) == 0;
 }
 
 Result<std::optional<DeviceCgroup>> DeviceCgroup::make(const std::string& name) {

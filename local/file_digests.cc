@@ -87,7 +87,7 @@ Result<std::string> hashFile(stage::SourceTree& tree, const std::string& path) {
                                                                       static_cast<std::int64_t>(buffer.size())));
     const ssize_t n = ::pread(content.fd, buffer.data(), want, content.offset + at);
     if (n <= 0) {
-      return n == 0 ? unavailable("read " + quoted("/" + path) + ": the file shrank") : systemError("read", path, errno);
+      return n == 0 ? unavailable("read " + stagewright::quoted("/" + path) + ": the file shrank") : systemError("read", path, errno);
     }
     hash.update(buffer.data(), static_cast<std::size_t>(n));
     at += n;

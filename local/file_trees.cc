@@ -18,7 +18,7 @@ class IgnoringTree final : public stage::SourceTree {
 
   Result<FileStat> stat(const std::string& path) override {
     TRY(FileStat st, files_->stat(path));
-    return isVisible(path, st) ? Result<FileStat>(st) : notFound("stat " + quoted("/" + path) + ": excluded");
+    return isVisible(path, st) ? Result<FileStat>(st) : notFound("stat " + stagewright::quoted("/" + path) + ": excluded");
   }
   Result<std::string> readLink(const std::string& path) override { return files_->readLink(path); }
   Result<std::vector<std::string>> list(const std::string& path) override {

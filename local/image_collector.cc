@@ -10,6 +10,7 @@
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/registry/host_config.h"
+#include "local/file_body.h"
 
 namespace stagewright::local {
 
@@ -23,30 +24,6 @@ std::string stepName(int stage, int step) { return "step " + std::to_string(stag
 std::string baseName(const oci::Descriptor& layer) { return "base " + layer.digest.str(); }
 
 publish::UploadResult refused(const Error& error) { return publish::makeRefusal(publish::Phase::kPush, error); }
-
-/// A file of the store as the body of an upload.
-class FileBody final : public http::BodySource {
- public:
-  FileBody(Fd file, std::int64_t size) : file_(std::move(file)), size_(size) {}
-  Result<std::size_t> read(char* buffer, std::size_t size) override {
-    const ssize_t n = ::pread(file_.get(), buffer, size, at_);
-    if (n < 0) {
-      return systemError("read", "blob", errno);
-    }
-    at_ += n;
-    return static_cast<std::size_t>(n);
-  }
-  Status rewind() override {
-    at_ = 0;
-    return ok();
-  }
-  std::optional<std::int64_t> length() const override { return size_; }
-
- private:
-  Fd file_;
-  std::int64_t size_;
-  off_t at_ = 0;
-};
 
 /// The rest of a body whose first bytes were read already.
 class HeadedBody final : public http::BodySource {
@@ -100,11 +77,12 @@ Result<std::string> readUpTo(http::BodySource& source, std::size_t limit, std::s
 
 }  // namespace
 
-ImageCollector::ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock,
-                               Wishes wishes, std::function<ImageSource&(const plan::Base&)> sourceOf)
+ImageCollector::ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, StepCache& cache,
+                               Clock& clock, Wishes wishes, std::function<ImageSource&(const plan::Base&)> sourceOf)
     : plan_(plan),
       store_(store),
       client_(client),
+      cache_(cache),
       clock_(clock),
       wishes_(std::move(wishes)),
       sourceOf_(std::move(sourceOf)),
@@ -181,46 +159,86 @@ publish::UploadResult ImageCollector::placeBase(const oci::Descriptor& layer, st
   return result;
 }
 
-Result<BlobRecord> ImageCollector::placeStep(StageBuild& stage, int step, std::stop_token stop) {
+StepRecord ImageCollector::recordOf(StageBuild& stage, int step) const {
   StepRecord record = stage.records()[static_cast<std::size_t>(step)];
-  std::optional<BlobRecord> known = record.blob && record.blob->format == wishes_.format ? record.blob : std::nullopt;
-  const auto isFile = [&] { return known && ::access(store_.blobPath(known->digest).c_str(), R_OK) == 0; };
-  std::unique_ptr<LayerStream> stream;
-  const auto open = [&]() -> Status {
-    if (!stream) {
-      TRY(const LayerDirectories lowers, stage.layersBefore(step, stop));
-      TRY(stream, LayerStream::open(store_, store_.layerFiles(record.layer), lowers, wishes_.format));
-    }
+  const auto saved = store_.findStep(stage.keys()[static_cast<std::size_t>(step)]);
+  if (saved && saved->layer == record.layer && saved->blob) {  // another build may have made another layer
+    record.blob = saved->blob;
+  }
+  return record;
+}
+
+bool ImageCollector::isFile(const BlobRecord& blob) const {
+  return ::access(store_.blobPath(blob.digest).c_str(), R_OK) == 0;
+}
+
+/// A layer of an imported cache is unpacked for it.
+Result<std::unique_ptr<LayerStream>> ImageCollector::openStep(StageBuild& stage, int step, std::stop_token stop) {
+  TRY(LayerDirectories lowers, stage.layersBefore(step + 1, std::move(stop)));
+  const std::string upper = std::move(lowers.back());
+  lowers.pop_back();
+  return LayerStream::open(store_, upper, lowers, wishes_.format);
+}
+
+Status ImageCollector::saveBlob(StageBuild& stage, int step, StepRecord record, const BlobRecord& blob) {
+  if (record.layer.empty() || record.blob == blob) {  // what is imported is saved when it is unpacked
     return ok();
-  };
-  if (wishes_.files ? !isFile() : wishes_.repositories.empty() && !known) {
-    CHECK_OK(open());
-    TRY(known, makeBlob(*stream, stop));
+  }
+  record.blob = blob;
+  return store_.saveStep(stage.keys()[static_cast<std::size_t>(step)], record);
+}
+
+Result<BlobRecord> ImageCollector::blobOf(StageBuild& stage, int step, std::stop_token stop) {
+  const StepRecord record = recordOf(stage, step);
+  if (record.blob && record.blob->format == wishes_.format) {
+    if (isFile(*record.blob)) {
+      return *record.blob;
+    }
+    if (record.layer.empty()) {  // of an imported cache
+      CHECK_OK(cache_.fetchBlob(*record.blob, stop));
+      return *record.blob;
+    }
+  }
+  TRY(const auto stream, openStep(stage, step, stop));
+  TRY(const BlobRecord blob, saveLayerBlob(store_, *stream, stop));
+  CHECK_OK(saveBlob(stage, step, record, blob));
+  return blob;
+}
+
+Result<BlobRecord> ImageCollector::placeStep(StageBuild& stage, int step, std::stop_token stop) {
+  const StepRecord record = recordOf(stage, step);
+  std::optional<BlobRecord> known = record.blob && record.blob->format == wishes_.format ? record.blob : std::nullopt;
+  const bool isImported = known && record.layer.empty();
+  std::unique_ptr<LayerStream> stream;
+  if (wishes_.stepFiles) {
+    TRY(known, blobOf(stage, step, stop));
+  } else if (wishes_.repositories.empty() && !known) {
+    TRY(stream, openStep(stage, step, stop));
+    TRY(known, digestLayer(*stream, stop));
   }
   for (const oci::Repository& repository : wishes_.repositories) {
     TRY(const bool found, known ? findBlob(repository, known->digest, stop) : Result<bool>(false));
-    if (!found && isFile()) {
+    if (!found && isImported) {
+      CHECK_OK(cache_.fetchBlob(*known, stop));
+    }
+    if (!found && known && isFile(*known)) {
       CHECK_OK(uploadFile(repository, *known, stop));
     } else if (!found) {
-      CHECK_OK(open());
+      if (!stream) {
+        TRY(stream, openStep(stage, step, stop));
+      }
       TRY(known, uploadStream(repository, *stream, stop));
     }
     CHECK_OK(store_.notePlace(known->digest, repository));
   }
-  if (known != record.blob) {
-    record.blob = known;
-    CHECK_OK(store_.saveStep(stage.keys()[static_cast<std::size_t>(step)], record));
-  }
+  CHECK_OK(saveBlob(stage, step, record, *known));
   return *known;
 }
 
-Result<BlobRecord> ImageCollector::makeBlob(LayerStream& stream, std::stop_token stop) {
-  if (wishes_.files) {
-    return saveLayerBlob(store_, stream, std::move(stop));
-  }
+Result<BlobRecord> ImageCollector::digestLayer(LayerStream& stream, std::stop_token stop) {
   CHECK_OK(stream.rewind());
   std::string buffer(kUploadPiece, '\0');
-  for (;;) {  // only its digests are wanted
+  for (;;) {
     TRY(const std::size_t n, stream.read(buffer.data(), buffer.size()));
     if (n == 0) {
       return stream.record();
@@ -272,12 +290,7 @@ Result<BlobRecord> ImageCollector::uploadStream(const oci::Repository& repositor
 }
 
 Status ImageCollector::uploadFile(const oci::Repository& repository, const BlobRecord& blob, std::stop_token stop) {
-  const std::string path = store_.blobPath(blob.digest);
-  Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) {
-    return systemError("open", path, errno);
-  }
-  FileBody body(std::move(file), blob.size);
+  TRY(FileBody body, FileBody::open(store_.blobPath(blob.digest), blob.size));
   return client_.pushBlob(repository, {blob.digest, blob.size}, body, stop);
 }
 

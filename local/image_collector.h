@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -14,6 +15,7 @@
 #include "local/image.h"
 #include "local/layer_stream.h"
 #include "local/stage_build.h"
+#include "local/step_cache.h"
 #include "local/store.h"
 
 namespace stagewright::local {
@@ -23,11 +25,13 @@ class ImageCollector {
   struct Wishes {
     std::vector<oci::Repository> repositories;  ///< where to push to; empty: nowhere
     bool files = false;                         ///< layers, those of the base too, are wanted as files
+    bool stepFiles = false;                     ///< layers of steps are; REQUIRES: true where `files` is
     bool dockerFormat = false;
     compress::Format format = compress::Format::kGzip;  ///< of new layers
   };
   /// Borrows everything.
-  ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, Clock& clock, Wishes wishes,
+  ImageCollector(const plan::BuildPlan& plan, Store& store, registry::Client& client, StepCache& cache, Clock& clock,
+                 Wishes wishes,
                  std::function<ImageSource&(const plan::Base&)> sourceOf);
 
   /// Begins with the base's layers.
@@ -44,13 +48,21 @@ class ImageCollector {
 
   /// Config, manifest and tags into every repository. REQUIRES: collect() succeeded.
   Status push(const Image& image, const std::vector<oci::Reference>& tags, std::stop_token stop);
+  /// The compressed layer of a finished step as a file of the store, made or fetched if need be. Thread-safe.
+  Result<BlobRecord> blobOf(StageBuild& stage, int step, std::stop_token stop);
 
  private:
   bool isInChain(int stage) const;
   publish::UploadResult placeBase(const oci::Descriptor& layer, std::stop_token stop);
+  /// What is known of a step by now: records of this build do not say what was made of them since.
+  StepRecord recordOf(StageBuild& stage, int step) const;
+  bool isFile(const BlobRecord& blob) const;
+  Result<std::unique_ptr<LayerStream>> openStep(StageBuild& stage, int step, std::stop_token stop);
+  Status saveBlob(StageBuild& stage, int step, StepRecord record, const BlobRecord& blob);
   /// In every repository and, if it is wanted, as a file.
   Result<BlobRecord> placeStep(StageBuild& stage, int step, std::stop_token stop);
-  Result<BlobRecord> makeBlob(LayerStream& stream, std::stop_token stop);
+  /// Only the digests of a layer.
+  Result<BlobRecord> digestLayer(LayerStream& stream, std::stop_token stop);
   /// Whether the blob is in `repository` already, or could be mounted from where it was pushed before.
   Result<bool> findBlob(const oci::Repository& repository, const oci::Digest& digest, std::stop_token stop);
   Result<BlobRecord> uploadStream(const oci::Repository& repository, LayerStream& stream, std::stop_token stop);
@@ -60,6 +72,7 @@ class ImageCollector {
   const plan::BuildPlan& plan_;
   Store& store_;
   registry::Client& client_;
+  StepCache& cache_;
   Clock& clock_;
   Wishes wishes_;
   std::function<ImageSource&(const plan::Base&)> sourceOf_;

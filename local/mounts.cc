@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "lib/base/fd.h"
+#include "local/rootless.h"
 
 namespace stagewright::local {
 
@@ -87,8 +88,12 @@ Result<Mounted> mountOverlay(const OverlayLayers& layers, const std::string& tar
   }
   // What differs between machines by default is said: a layer is the upper directory, nothing else.
   configuration.set("index", "off");
-  configuration.set("redirect_dir", "off");
+  // "off" would mean "follow" on most machines, which does not go with userxattr.
+  configuration.set("redirect_dir", isRootless() ? "nofollow" : "off");
   configuration.set("metacopy", "off");
+  if (isRootless()) {
+    configuration.flag("userxattr");  // trusted attributes are root's
+  }
   if (!layers.upper.empty()) {
     configuration.set("upperdir", layers.upper);
     configuration.set("workdir", layers.work);

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,15 @@ struct SecretSource {
   std::string variable;
 };
 
+/// One --cache-from or --cache-to.
+struct CacheLocation {
+  enum class Type { kRegistry, kDirectory, kInline };
+  Type type = Type::kRegistry;
+  std::string place;         ///< a reference or a directory; of kInline nothing
+  bool everyStage = false;   ///< mode=max
+  bool mayFail = false;      ///< ignore-error
+};
+
 enum class ProgressStyle { kAuto, kPlain, kTty, kJson, kQuiet };
 
 struct BuildOptions {
@@ -49,7 +59,10 @@ struct BuildOptions {
   std::map<std::string, SecretSource> secrets;
   std::map<std::string, std::string> sshSockets;  ///< id -> socket
   std::optional<oci::Platform> platform;
+  std::set<std::string> entitlements;    ///< --allow: network.host, security.insecure
   bool noCache = false;
+  std::vector<CacheLocation> cacheFrom;
+  std::vector<CacheLocation> cacheTo;
   bool pull = false;
   bool checkOnly = false;
   std::vector<Output> outputs;

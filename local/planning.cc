@@ -2,8 +2,12 @@
 
 #include <sys/utsname.h>
 
+#include <algorithm>
+#include <array>
+
 #include "lib/dockerfile/diagnostic.h"
 #include "lib/dockerfile/parser.h"
+#include "local/image_archive.h"
 
 namespace stagewright::local {
 
@@ -11,6 +15,7 @@ namespace {
 
 constexpr std::string_view kImageScheme = "docker-image://";
 constexpr std::string_view kLayoutScheme = "oci-layout://";
+constexpr std::array<std::string_view, 2> kArchiveSchemes = {"docker-archive://", "oci-archive://"};
 constexpr int kMaxRounds = 16;  // of ONBUILD triggers that name images with ONBUILD triggers
 
 oci::Platform machinePlatform() {
@@ -32,6 +37,15 @@ std::string splitLayout(std::string& directory) {
   return rest;
 }
 
+std::string_view findLayoutScheme(const std::string& value) {
+  if (value.starts_with(kLayoutScheme)) {
+    return kLayoutScheme;
+  }
+  const auto found = std::find_if(kArchiveSchemes.begin(), kArchiveSchemes.end(),
+                                  [&](std::string_view scheme) { return value.starts_with(scheme); });
+  return found == kArchiveSchemes.end() ? std::string_view() : *found;
+}
+
 class NamedContexts {
  public:
   NamedContexts(Store& store, http::Transport& transport, Contexts& contexts, ImageSources& sources, std::stop_token stop)
@@ -45,9 +59,16 @@ class NamedContexts {
     } else if (value.starts_with(kImageScheme)) {
       context.kind = plan::NamedContext::Kind::kImage;
       context.image = value.substr(kImageScheme.size());
-    } else if (value.starts_with(kLayoutScheme)) {
-      std::string directory = value.substr(kLayoutScheme.size());
+    } else if (const auto scheme = findLayoutScheme(value); !scheme.empty()) {
+      std::string directory = value.substr(scheme.size());
       const std::string rest = splitLayout(directory);
+      if (scheme != kLayoutScheme) {
+        auto unpacked = openImageArchive(directory, store_, stop_);
+        if (!unpacked) {
+          return std::move(unpacked).error().during("--build-context " + name);
+        }
+        directory = std::move(*unpacked);
+      }
       const std::string host = "layout" + std::to_string(sources_.size()) + "." + std::string(kLayoutHost);
       context.kind = plan::NamedContext::Kind::kImage;
       context.image = host + "/image" + rest;
@@ -81,7 +102,7 @@ Result<plan::KnownImages> resolveImages(const plan::PlanInput& input, const Imag
       auto found = sourceFor(sources, image.name).fetchImage(image.name, image.platform, stop);
       progress.end(vertex, found ? Progress::End::kDone : Progress::End::kFailed);
       if (!found) {
-        return plan::imageError(input, image, std::move(found).error().during("base image " + quoted(image.name)));
+        return plan::imageError(input, image, std::move(found).error().during("base image " + stagewright::quoted(image.name)));
       }
       known.emplace(image.key, std::move(*found));
     }

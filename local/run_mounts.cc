@@ -113,7 +113,7 @@ Result<std::string> RunMounts::lockCache(const plan::Mount& mount) {
     locks_.push_back(std::move(lock));
     return directory;
   }
-  return unavailable("cache " + quoted(mount.id) + ": all private copies are in use");
+  return unavailable("cache " + stagewright::quoted(mount.id) + ": all private copies are in use");
 }
 
 Status RunMounts::fillCache(const plan::Mount& mount, const std::string& directory) {
@@ -125,6 +125,12 @@ Status RunMounts::fillCache(const plan::Mount& mount, const std::string& directo
   CHECK_OK(makeDirectories(made));
   if (mount.fromStage >= 0) {
     TRY(const std::string source, sourceOf(mount));
+    TRY(const auto from, makeStageTree(source));
+    TRY(layer::Tree to, layer::Tree::open(made, {}, {}));
+    stage::CopyEngine engine(to, {});
+    CHECK_OK(engine.copy(*from, "", "/"));
+  } else if (!mount.context.empty()) {
+    TRY(const std::string source, sources_.context(mount.context, mount.source));
     TRY(const auto from, makeStageTree(source));
     TRY(layer::Tree to, layer::Tree::open(made, {}, {}));
     stage::CopyEngine engine(to, {});
@@ -143,7 +149,7 @@ Status RunMounts::addCache(const plan::Mount& mount) {
   TRY(const std::string directory, lockCache(mount));
   CHECK_OK(fillCache(mount, directory));
   std::string source = directory + "/files";
-  if (mount.fromStage < 0 && mount.source != "." && !mount.source.empty()) {
+  if (mount.fromStage < 0 && mount.context.empty() && mount.source != "." && !mount.source.empty()) {
     source += "/" + layer::cleanPath(mount.source);
     CHECK_OK(makeDirectories(source));
   }
@@ -162,7 +168,13 @@ Result<std::string> RunMounts::memoryDirectory() {
 Status RunMounts::addSecret(const plan::Mount& mount) {
   const auto known = options_.secrets.find(mount.id);
   if (known == options_.secrets.end()) {
-    return mount.required ? Status(invalid("secret " + mount.id + ": not found")) : ok();
+    if (mount.required) {
+      return invalid("secret " + mount.id + ": not found");
+    }
+    if (!mount.env.empty()) {
+      env_.push_back(mount.env + "=");  // there, and empty
+    }
+    return ok();
   }
   std::string bytes;
   if (!known->second.variable.empty()) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "local/device_cgroup.h"
+#include "local/rootless.h"
 
 namespace stagewright::local {
 
@@ -36,21 +37,23 @@ Runtime::Kind kindOf(std::string_view path) {
 
 }  // namespace
 
-bool Runtime::hasCgroup() const { return kind == Kind::kRunc || !DeviceCgroup::isAvailable(); }
+bool Runtime::hasCgroup() const { return !isRootless && (kind == Kind::kRunc || !DeviceCgroup::isAvailable()); }
 
 Result<Runtime> findRuntime() {
+  const bool rootless = isRootless();
   const char* wanted = std::getenv("STAGEWRIGHT_RUNTIME");
   if (wanted != nullptr && *wanted != '\0') {
     const std::string path = findInPath(wanted);
-    return path.empty() ? Result<Runtime>(notFound("STAGEWRIGHT_RUNTIME: there is no program " + quoted(wanted)))
-                        : Runtime{kindOf(path), path};
+    return path.empty() ? Result<Runtime>(notFound("STAGEWRIGHT_RUNTIME: there is no program " + stagewright::quoted(wanted)))
+                        : Runtime{kindOf(path), path, rootless};
   }
   for (const char* name : {"crun", "runc"}) {
-    if (std::string path = findInPath(name); !path.empty()) {
-      return Runtime{kindOf(path), std::move(path)};
+    if (std::string path = findInPath(name); !path.empty() && (!rootless || kindOf(path) == Runtime::Kind::kCrun)) {
+      return Runtime{kindOf(path), std::move(path), rootless};
     }
   }
-  return notFound("RUN needs an OCI runtime: install the package crun (or runc)");
+  return notFound(rootless ? "RUN without root needs crun: install the package crun"
+                           : "RUN needs an OCI runtime: install the package crun (or runc)");
 }
 
 }  // namespace stagewright::local

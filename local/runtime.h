@@ -12,6 +12,7 @@ struct Runtime {
   enum class Kind { kCrun, kRunc };
   Kind kind = Kind::kCrun;
   std::string path;
+  bool isRootless = false;  ///< it runs without the machine's root
 
   /// Whether the runtime makes a cgroup with device rules. crun does not beside a hierarchy of version 1 (it refuses hybrid
   /// ones); its steps are put into a DeviceCgroup.

@@ -86,7 +86,12 @@ Json makeMounts(const ContainerRequest& request, const Runtime& runtime) {
   Json mounts = Json::array();
   mounts.push_back(makeMount("proc", "proc", "/proc", {"nosuid", "noexec", "nodev"}));
   addDevices(mounts, runtime);
-  mounts.push_back(makeMount("sysfs", "sysfs", "/sys", {"nosuid", "noexec", "nodev", "ro"}));
+  if (runtime.isRootless && !request.process.networkNone) {
+    // The network namespace is the machine's, so the kernel gives us no sysfs of it.
+    mounts.push_back(makeMount("bind", "/sys", "/sys", {"rbind", "nosuid", "noexec", "nodev", "ro"}));
+  } else {
+    mounts.push_back(makeMount("sysfs", "sysfs", "/sys", {"nosuid", "noexec", "nodev", "ro"}));
+  }
   mounts.push_back(makeMount("bind", request.resolvFile, "/etc/resolv.conf", {"rbind", "ro"}));
   mounts.push_back(makeMount("bind", request.hostsFile, "/etc/hosts", {"rbind", "ro"}));
   for (const ContainerMount& mount : request.mounts) {
@@ -139,7 +144,7 @@ Json makeRuntimeSpec(const ContainerRequest& request, const Runtime& runtime) {
   return {{"ociVersion", "1.0.2"},
           {"process", makeProcess(request)},
           {"root", {{"path", request.root}, {"readonly", false}}},
-          {"hostname", "buildkitsandbox"},
+          {"hostname", request.hostName},
           {"mounts", makeMounts(request, runtime)},
           {"linux", makeLinux(request, runtime)}};
 }

@@ -24,6 +24,7 @@ struct ContainerRequest {
   stage::RunRequest process;
   std::string root;          ///< the merged tree
   std::vector<ContainerMount> mounts;
+  std::string hostName = "buildkitsandbox";
   std::string hostsFile;
   std::string resolvFile;
   bool insecure = false;     ///< RUN --security=insecure

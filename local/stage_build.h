@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "local/options.h"
 #include "local/progress.h"
 #include "local/runtime.h"
+#include "local/step_cache.h"
 #include "local/store.h"
 #include "local/view.h"
 
@@ -29,6 +31,7 @@ struct BuildScope {
   const BuildOptions& options;
   const plan::BuildPlan& plan;
   Store& store;
+  const StepCache& cache;
   Progress& progress;
   Contexts& contexts;
   Clock& clock;
@@ -40,6 +43,8 @@ struct BuildScope {
   std::function<void(StageBuild&, int step)> onStep;
   /// What ADD fetched: a file or a directory.
   std::function<Result<std::string>(int fetchIndex)> fetched;
+  bool isOnlyStage = false;  ///< the Dockerfile has one stage and names no other image
+  std::string hostName;
   std::string hostsFile;
   std::string resolvFile;
 };
@@ -66,6 +71,12 @@ class StageBuild {
   const std::vector<std::string>& keys() const { return keys_; }
   const std::vector<StepRecord>& records() const { return records_; }
 
+  /// What this stage has read of others by content, under names that hold on every machine; REQUIRES: setBlob() was called
+  /// for every step of every stage.
+  std::map<std::string, std::string> portableNotes() const;
+  /// The compressed layer of a step. Thread-safe.
+  void setBlob(int step, const BlobRecord& blob);
+
   /// All layers below step `step` (the base's first), unpacking the base if need be. Thread-safe once steps are finished.
   Result<LayerDirectories> layersBefore(int step, std::stop_token stop);
   Result<LayerDirectories> layers(std::stop_token stop) { return layersBefore(static_cast<int>(records_.size()), stop); }
@@ -77,11 +88,22 @@ class StageBuild {
   Status runStep(int index, std::stop_token stop);
   Status runStepAnew(int index, bool isKeyKnown, std::stop_token stop);
   /// Appends the step's key. Thread-safe against readers of earlier ones.
-  Status addKey(const plan::Step& step);
+  Status addKey(const plan::Step& step, std::stop_token stop);
   void blame(const plan::Step& step, int vertex, const Error& error);
-  Result<std::string> keyOf(const plan::Step& step);
-  Status addSources(Sha256& hash, const plan::CopyStep& copy);
-  Status addMounts(Sha256& hash, const plan::RunStep& run);
+  Result<std::string> keyOf(const plan::Step& step, std::stop_token stop);
+  Status addSources(Sha256& hash, const plan::CopyStep& copy, std::stop_token stop);
+  using AddContent = std::function<Status(Sha256&, stage::SourceTree&)>;
+  /// Digest of what `add` reads of the finished stage `other`; remembered under `what` while that stage's layers are the same.
+  Result<std::string> contentOf(StageBuild& other, const std::string& what, const AddContent& add, std::stop_token stop);
+  std::optional<std::string> findContentNote(const StageBuild& other, const std::string& what) const;
+  Result<std::string> contentOfMount(StageBuild& other, const plan::Mount& mount, std::stop_token stop);
+  Status addMounts(Sha256& hash, const plan::RunStep& run, std::stop_token stop);
+  /// Names the layers of the finished stage: equal only while they are the same directories.
+  std::string identity() const;
+  /// The same by diff ids; nothing while one is not known.
+  std::optional<std::string> portableIdentity() const;
+  /// Where the files of a step's layer are. Those of an imported cache are unpacked onto `below` when they are first needed.
+  Result<std::string> filesOf(int step, const LayerDirectories& below, std::stop_token stop);
   bool takeFromCache(const std::string& key, const std::string& name);
   Result<StepRecord> execute(const plan::Step& step, int vertex, std::stop_token stop);
   Status executeRun(WorkTree& tree, const plan::RunStep& run, int vertex, std::stop_token stop);
@@ -93,12 +115,21 @@ class StageBuild {
 
   const BuildScope& scope_;
   const plan::Stage& stage_;
+  StageBuild* parent_ = nullptr;  ///< the stage it starts from, finished
   std::string key_;
   std::vector<std::string> keys_;
   std::vector<StepRecord> records_;
   std::optional<StepFailure> failure_;
   bool learns_ = false;  ///< the contexts' digests come from the copy itself
-  std::mutex mutex_;  ///< guards what is below
+  struct Reading {  ///< of another stage's content
+    const StageBuild* other;
+    std::string what;
+    std::string digest;
+  };
+  std::vector<Reading> readings_;
+  mutable std::mutex mutex_;  ///< guards what is below
+  std::map<int, std::string> unpacked_;  ///< layers of steps that came without
+  std::map<int, oci::Digest> diffIds_;   ///< of steps whose record does not say it
   std::optional<LayerDirectories> base_;
   std::optional<View> view_;
 };

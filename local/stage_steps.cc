@@ -7,6 +7,7 @@
 
 #include "builder-pod/stage/accounts.h"
 #include "builder-pod/stage/step_files.h"
+#include "lib/dockerfile/values.h"
 #include "lib/layer/tree.h"
 #include "local/container.h"
 #include "local/run_mounts.h"
@@ -102,7 +103,12 @@ Status StageBuild::executeRun(WorkTree& tree, const plan::RunStep& run, int vert
   CHECK_OK(mounts.add(run));
   TRY(layer::Tree files, layer::Tree::open(tree.path(), {}, {}));
   TRY(const stage::Accounts accounts, stage::loadAccounts(files));
-  TRY(const stage::Identity who, stage::resolveUser(run.user, accounts));
+  const auto identity = stage::resolveUser(run.user, accounts);
+  if (!identity) {
+    return invalid("process " + dockerfile::goQuoted(joined(run.argv)) +
+                   " did not complete successfully: " + identity.error().message);
+  }
+  const stage::Identity& who = *identity;
   TRY(const std::string workdir, files.resolve(run.workdir));
   CHECK_OK(stage::CopyEngine::makeDirectories(files, workdir, 0755, std::nullopt));
   MountStubs stubs(files);
@@ -121,6 +127,11 @@ Status StageBuild::executeRun(WorkTree& tree, const plan::RunStep& run, int vert
   request.process.env.insert(request.process.env.end(), mounts.env().begin(), mounts.env().end());
   request.root = tree.path();
   request.mounts = mounts.mounts();
+  // What lies deeper comes later, whatever the order of the flags.
+  std::stable_sort(request.mounts.begin(), request.mounts.end(), [](const ContainerMount& a, const ContainerMount& b) {
+    return std::count(a.target.begin(), a.target.end(), '/') < std::count(b.target.begin(), b.target.end(), '/');
+  });
+  request.hostName = scope_.hostName;
   request.hostsFile = scope_.hostsFile;
   request.resolvFile = scope_.resolvFile;
   request.insecure = run.insecure;
@@ -132,7 +143,7 @@ Status StageBuild::executeRun(WorkTree& tree, const plan::RunStep& run, int vert
     return cancelled("stopped");
   }
   if (!outcome.succeeded()) {
-    return invalid("process \"" + joined(run.argv) + "\" did not complete successfully: exit code: " +
+    return invalid("process " + dockerfile::goQuoted(joined(run.argv)) + " did not complete successfully: exit code: " +
                    std::to_string(outcome.exitCode));
   }
   return stubs.removeEmpty();

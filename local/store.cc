@@ -83,10 +83,16 @@ Result<Store> Store::open(const std::string& root) {
 }
 
 Status Store::prepare() {
-  for (const char* name : {"/bases", "/layers", "/steps", "/stems", "/blobs", "/places", "/images", "/caches", "/files", "/tmp", "/empty"}) {
+  for (const char* name : {"/bases", "/layers", "/steps", "/stems", "/blobs", "/places", "/images", "/caches", "/files", "/notes",
+                           "/tmp", "/empty"}) {
     CHECK_OK(makeDirectories(root_ + name, 0700));
   }
   removeLeftovers();
+  // Nobody sweeps between the making and the locking of ours.
+  const Fd making(::open((root_ + "/tmp").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!making || ::flock(making.get(), LOCK_SH) != 0) {
+    return systemError("lock", root_ + "/tmp", errno);
+  }
   scratch_ = root_ + "/tmp/" + std::to_string(::getpid()) + "-" + toHex(randomBytes(4));
   CHECK_OK(makeDirectories(scratch_, 0700));
   lock_.reset(::open(scratch_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -99,12 +105,20 @@ Status Store::prepare() {
 /// Whoever lives holds the lock of its directory.
 void Store::removeLeftovers() const {
   auto tmp = openDirectory(root_ + "/tmp");
-  auto names = tmp ? layer::listDirectory(tmp->get(), "") : Result<std::vector<std::string>>(std::vector<std::string>{});
+  if (!tmp || ::flock(tmp->get(), LOCK_EX | LOCK_NB) != 0) {
+    return;  // somebody makes a directory just now: the next build sweeps
+  }
+  const auto names = layer::listDirectory(tmp->get(), "");
+  std::vector<std::pair<std::string, Fd>> left;
   for (const std::string& name : names.value_or(std::vector<std::string>{})) {
-    const Fd directory(::open((root_ + "/tmp/" + name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    Fd directory(::open((root_ + "/tmp/" + name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (directory && ::flock(directory.get(), LOCK_EX | LOCK_NB) == 0) {
-      static_cast<void>(layer::removeTree(tmp->get(), name));
+      left.emplace_back(name, std::move(directory));
     }
+  }
+  static_cast<void>(::flock(tmp->get(), LOCK_UN));
+  for (const auto& [name, directory] : left) {
+    static_cast<void>(layer::removeTree(tmp->get(), name));
   }
 }
 
@@ -171,6 +185,19 @@ Status Store::notePlace(const oci::Digest& digest, const oci::Repository& reposi
     text += place->str() + "\n";
   }
   return saveScratchFile(placesPath(digest), text);
+}
+
+/// Layers have names of their own that never come back, so a note is true for as long as it is whole.
+std::optional<std::string> Store::findNote(const std::string& name) const {
+  const auto text = loadFile(notePath(name), kRecordLimit);
+  return text && text->ends_with('\n') ? std::optional(text->substr(0, text->size() - 1)) : std::nullopt;
+}
+
+Status Store::saveNote(const std::string& name, const std::string& text) const {
+  const std::string temporary = scratch_ + "/note-" + toHex(randomBytes(4));
+  CHECK_OK(writeFile(temporary, text + "\n"));
+  return ::rename(temporary.c_str(), notePath(name).c_str()) == 0 ? ok()
+                                                                  : Status(systemError("rename", notePath(name), errno));
 }
 
 Result<std::string> Store::keepLayer(const std::string& made) const {

@@ -9,6 +9,7 @@
 //   <root>/caches/<sha256>/            RUN --mount=type=cache
 //   <root>/stems/<stem>                a step of this kind has been done: it is worth looking at what it copies
 //   <root>/files/<sha256>              digests of a context's files
+//   <root>/notes/<sha256>              digests of what is copied from a stage
 //   <root>/tmp/<pid>-<random>/         of a running build
 //
 // Everything is made in tmp and renamed into place, so that builds beside each other see whole things only. What is here was
@@ -82,6 +83,9 @@ class Store {
   /// Moves the finished directory `made` (with `fs` in it) among the layers; the id it has there.
   Result<std::string> keepLayer(const std::string& made) const;
   Status saveStep(const std::string& key, const StepRecord& record) const;
+  /// One line that took time to find out, under a hexadecimal name.
+  std::optional<std::string> findNote(const std::string& name) const;
+  Status saveNote(const std::string& name, const std::string& text) const;
   Status saveBase(const std::string& chainId, const std::string& made) const;
 
   /// Held by one thread of this process per name.
@@ -107,6 +111,7 @@ class Store {
   explicit Store(std::string root) : root_(std::move(root)), claims_(std::make_unique<Claims>()) {}
   Status prepare();
   void removeLeftovers() const;
+  std::string notePath(const std::string& name) const { return root_ + "/notes/" + name; }
   std::string stepPath(const std::string& key) const { return root_ + "/steps/" + key + ".json"; }
   std::string placesPath(const oci::Digest& digest) const { return root_ + "/places/" + std::string(digest.hex()); }
   std::string stemPath(const std::string& stem) const { return root_ + "/stems/" + stem; }

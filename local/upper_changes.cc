@@ -12,6 +12,7 @@
 
 #include "lib/layer/root.h"
 #include "lib/layer/xattr.h"
+#include "local/rootless.h"
 
 namespace stagewright::local {
 
@@ -23,7 +24,8 @@ bool isWhiteout(const FileStat& st) { return (st.mode & S_IFMT) == S_IFCHR && st
 
 bool isOpaque(int directory) {
   char value = 0;
-  return ::fgetxattr(directory, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+  return (::fgetxattr(directory, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y') ||
+         (isRootless() && ::fgetxattr(directory, "user.overlay.opaque", &value, 1) == 1 && value == 'y');
 }
 
 bool sameContent(int left, int right) {

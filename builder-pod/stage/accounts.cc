@@ -170,6 +170,12 @@ std::optional<std::int64_t> directId(std::string_view text) {
   return text == "root" ? std::optional<std::int64_t>(0) : numberOf(text);
 }
 
+/// For --chown: a number that no account can have counts as a name, which nobody has.
+std::optional<std::int64_t> ownerId(std::string_view text) {
+  const auto id = directId(text);
+  return id && inRange(*id) ? id : std::nullopt;
+}
+
 std::string homeOf(std::uint32_t uid, const Accounts& accounts) {
   const auto user =
       findUser(accounts.passwd, [&](const User& u) { return u.uid == std::int64_t{uid}; });
@@ -243,7 +249,7 @@ Owner resolveOwner(std::string_view text, const Accounts& accounts) {
   Owner owner;
   const std::size_t colon = text.find(':');
   const std::string_view userText = text.substr(0, colon);
-  if (const auto id = directId(userText)) {
+  if (const auto id = ownerId(userText)) {
     owner.uid = static_cast<std::uint32_t>(*id);
     owner.gid = owner.uid;
   } else if (!userText.empty()) {
@@ -251,13 +257,12 @@ Owner resolveOwner(std::string_view text, const Accounts& accounts) {
     owner.uid = user ? static_cast<std::uint32_t>(user->uid) : 0;
     owner.gid = user ? static_cast<std::uint32_t>(user->gid) : 0;
   }
-  if (colon == std::string_view::npos) {
+  const std::string_view groupText =
+      colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  if (groupText.empty()) {
     return owner;
   }
-  const std::string_view groupText = text.substr(colon + 1);
-  if (groupText.empty()) {
-    owner.gid = 0;
-  } else if (const auto id = directId(groupText)) {
+  if (const auto id = ownerId(groupText)) {
     owner.gid = static_cast<std::uint32_t>(*id);
   } else {
     const auto groups =

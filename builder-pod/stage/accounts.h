@@ -41,8 +41,8 @@ struct Owner {
   bool operator==(const Owner&) const = default;
 };
 
-/// The rules of --chown and WORKDIR (6.7): a bare number is uid and gid, an unknown name is 0,
-/// `user:` has gid 0.
+/// The rules of --chown and WORKDIR (6.7): a bare number is uid and gid, an unknown name is 0, and
+/// `user:` is `user`.
 Owner resolveOwner(std::string_view text, const Accounts& accounts);
 
 }  // namespace stagewright::stage

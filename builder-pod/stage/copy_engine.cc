@@ -32,8 +32,9 @@ Status CopyEngine::makeDirectories(layer::Tree& tree, const std::string& path, s
   }
   CHECK_OK(makeDirectories(tree, std::string(layer::parentOf(path)), mode, owner));
   CHECK_OK(tree.makeDirectory(path, mode & 0777));
+  const auto parent = tree.stat(std::string(layer::parentOf(path)));
   layer::Metadata m;
-  m.mode = mode & 0777;  // against the umask
+  m.mode = (mode & 0777) | (parent ? parent->mode & S_ISGID : 0);  // against the umask; setgid is inherited
   if (owner) {
     m.uid = owner->uid;
     m.gid = owner->gid;

@@ -249,7 +249,7 @@ Result<Expansion> expandWildcards(SourceTree& tree, const std::string& pattern) 
   }
   out.hadWildcard = true;
   if (!layer::isWellFormedGlob(rest)) {
-    return invalid("syntax error in pattern " + quoted(pattern));
+    return invalid("invalid includepatterns: [" + pattern + "]: syntax error in pattern");
   }
   TRY(const std::string base, tree.resolve(fixed));
   const auto st = tree.stat(base);

@@ -48,11 +48,15 @@ class Unpacker {
   }
 
   Status unpack(const TarEntry& entry, layer::TarReader& reader) {
-    TRY(const std::string name, layer::cleanEntryName(entry.name));
+    const std::string name = layer::cleanPath(entry.name);  // `..` stays inside
     if (name.empty()) {
       return ok();  // "." does not touch the destination
     }
     TRY(const std::string parent, resolveInside(layer::parentOf(name)));
+    const auto written = tree_.stat(layer::joinPath(destination_, layer::parentOf(name)));
+    if (written && written->isSymlink() && !tree_.stat(parent)) {
+      return notFound("open /" + name + ": no such file or directory");  // nothing is made through a link
+    }
     CHECK_OK(CopyEngine::makeDirectories(tree_, parent, 0755, Owner{}));
     const std::string path = layer::joinPath(parent, layer::baseOf(name));
     const auto existing = tree_.stat(path);
@@ -77,7 +81,7 @@ class Unpacker {
       case TarType::kSymlink:
         return tree_.makeSymlink(path, entry.link);
       case TarType::kHardLink: {
-        TRY(const std::string target, layer::cleanEntryName(entry.link));
+        const std::string target = layer::cleanPath(entry.link);
         TRY(const std::string directory, resolveInside(layer::parentOf(target)));
         return tree_.makeLink(path, layer::joinPath(directory, layer::baseOf(target)));
       }

@@ -35,7 +35,7 @@ std::vector<std::string> readRules(std::string_view text) {
 Status readOption(std::string_view option, CheckOptions& out) {
   const std::size_t equals = option.find('=');
   if (equals == std::string_view::npos) {
-    return invalid("invalid check option " + goQuoted(option));
+    return invalid("failed to parse check options: invalid check option " + goQuoted(option));
   }
   const std::string_view key = trim(option.substr(0, equals));
   const std::string_view value = trim(option.substr(equals + 1));
@@ -53,7 +53,7 @@ Status readOption(std::string_view option, CheckOptions& out) {
     }
     out.error = *parsed;
   } else {
-    return invalid("invalid check option " + goQuoted(key));
+    return invalid("failed to parse check options: invalid check option " + goQuoted(key));
   }
   return ok();
 }

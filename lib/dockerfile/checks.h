@@ -50,7 +50,7 @@ struct CheckOptions {
   std::vector<std::string> experimental;
   bool error = false;
 };
-/// kInvalid `invalid check option "X"`, without a place.
+/// kInvalid `failed to parse check options: invalid check option "X"`, without a place.
 Result<CheckOptions> parseCheckOptions(std::string_view text);
 
 /// What the environment of a base image tells the checks.

@@ -140,15 +140,16 @@ bool applySymbolic(std::string_view text, const ModeInput& input, std::uint32_t&
 Result<ModeChange> parseChmod(std::string_view text) {
   ModeChange out;
   const std::optional<std::uint32_t> octal = parseGoUint32(text, 8);
+  const bool isSymbolic = !text.empty() && !isAsciiDigit(text.front());
   std::uint32_t scratch = 0;
   if (octal && *octal <= kAllModes) {
     out.absolute = octal;
-  } else if (!text.empty() && !isAsciiDigit(text.front()) &&
-             applySymbolic(text, {0, false}, scratch)) {
+  } else if (isSymbolic && applySymbolic(text, {0, false}, scratch)) {
     out.symbolic = text;
   } else {
     return invalid("invalid chmod parameter: '" + std::string(text) +
-                   "'. it should be octal string and between 0 and 07777");
+                   "'. it should be octal string and between 0 and 07777" +
+                   (isSymbolic ? ", or symbolic: invalid syntax" : ""));
   }
   return out;
 }

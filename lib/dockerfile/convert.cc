@@ -156,6 +156,25 @@ Parsed<std::vector<MountFlag>> mountsOf(const FlagValues& flags) {
   return mounts;
 }
 
+/// `name`, `name=NAME`, with `required`: whether RUN fails without the device (§5.2, labs).
+Result<bool> isDeviceRequired(const std::string& text) {
+  bool required = false;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const std::string field = text.substr(begin, end - begin);
+    const bool isName = begin == 0 && field.find('=') == std::string::npos;
+    if (field == "required" || field == "required=true") {
+      required = true;
+    } else if (!isName && field != "required=false" && !field.starts_with("name=")) {
+      return invalid(field.find('=') == std::string::npos
+                         ? "invalid field '" + field + "' must be a key=value pair"
+                         : "unexpected key '" + field.substr(0, field.find('=')) + "' in '" + field + "'");
+    }
+    begin = end + 1;
+  }
+  return required;
+}
+
 Body convertRun(const SyntaxNode& node) {
   const Parsed<FlagValues> flags = readFlags(node.flags, {{"mount", FlagKind::kList},
                                                           {"network", FlagKind::kText},
@@ -164,11 +183,17 @@ Body convertRun(const SyntaxNode& node) {
   if (!flags) {
     return tl::unexpected<Mistake>(flags.error());
   }
-  if (flags->has("device")) {
-    return mistake("device feature is only supported in Dockerfile frontend 1.14.0-labs or later",
-                   "--device");
+  const auto& devices = flags->list("device");
+  for (const std::string& device : devices) {
+    if (Result<bool> required = isDeviceRequired(device); !required) {
+      return mistake(required.error().message, "--device=" + device);
+    } else if (*required) {
+      return mistake("required device " + goQuoted(device.substr(0, device.find(','))) + " is not registered",
+                     "--device=" + device, "without `required` RUN goes on without it");
+    }
   }
   Run run;
+  run.devices = devices;
   run.command = commandLineOf(node);
   run.command.heredocs = node.heredocs;
   run.flagsUsed = flags->names();

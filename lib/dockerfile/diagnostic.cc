@@ -152,7 +152,8 @@ std::string nearestOption(std::string_view word, const std::vector<std::string>&
       return {};  // the mistake is not one of spelling
     }
     const int distance = boundedDistance(key, candidate);
-    if (distance < bestDistance) {
+    // Of two equally near ones, the one that has the same letters.
+    if (distance < bestDistance || (distance == bestDistance && std::is_permutation(key.begin(), key.end(), candidate.begin(), candidate.end()))) {
       bestDistance = distance;
       best = foldCase ? withCaseOf(word, option) : option;
     }

@@ -196,8 +196,8 @@ Result<std::optional<LogicalLine>> LogicalLineReader::next() {
     }
     line.comments = std::move(comments_);
     comments_.clear();
-    if (trimLeft(line.text).empty()) {
-      continue;  // nothing but escape characters
+    if (trimLeft(line.text).empty()) {  // nothing but escape characters up to the end of the file
+      return errorAt(source_, line.range, "unknown instruction: ");
     }
     return std::optional<LogicalLine>(std::move(line));
   }

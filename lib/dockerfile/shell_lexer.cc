@@ -327,7 +327,7 @@ Result<std::string> ShellLexer::lexBraces() {
   }
   const std::string name = lexName();
   if (peek() == kEnd) {
-    return invalid(std::string(kMissingBrace));
+    return invalid("unsupported modifier (\xef\xbf\xbd) in substitution");  // as the end reads there
   }
   const std::string_view next = take();
   if (next == "}") {

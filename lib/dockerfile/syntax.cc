@@ -290,7 +290,10 @@ Result<SyntaxTree> parseSyntax(const Source& source) {
   }
   tree.escape = reader.escape();
   if (tree.nodes.empty()) {
-    return errorAt(source, {source.name, 0, 0, 0}, "file with no instructions");
+    // BuildKit blames the last line that it read.
+    const auto lines = static_cast<int>(std::count(source.text.begin(), source.text.end(), '\n')) +
+                       (source.text.empty() || source.text.back() == '\n' ? 0 : 1);
+    return errorAt(source, {source.name, lines, 0, lines}, "file with no instructions");
   }
   return tree;
 }

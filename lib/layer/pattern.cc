@@ -82,7 +82,7 @@ std::optional<bool> takeClass(std::string_view& pattern, std::uint32_t rune) {
     if (pattern.starts_with('-')) {
       pattern.remove_prefix(1);
       high = takeClassRune(pattern);
-      if (!high) {
+      if (!high || *high < *low) {
         return std::nullopt;
       }
     }

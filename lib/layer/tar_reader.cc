@@ -130,7 +130,7 @@ Result<bool> TarReader::readBlock(Block& block) {
   TRY(const std::size_t n, readFully(source_, block.data(), kBlockSize));
   position_ += static_cast<std::int64_t>(n);
   if (n != 0 && n != kBlockSize) {
-    return invalid("tar: unexpected end of the archive");
+    return invalid("tar: unexpected EOF: the archive is cut off");
   }
   return n == kBlockSize;
 }
@@ -143,7 +143,7 @@ Result<std::size_t> TarReader::readRaw(char* buffer, std::size_t size) {
   }
   TRY(const std::size_t n, source_.read(buffer, want));
   if (n == 0) {
-    return invalid("tar: unexpected end of the archive");
+    return invalid("tar: unexpected EOF: the archive is cut off");
   }
   position_ += static_cast<std::int64_t>(n);
   left_ -= static_cast<std::int64_t>(n);
@@ -156,7 +156,7 @@ Status TarReader::skip(std::int64_t count) {
     const auto part = static_cast<std::size_t>(std::min<std::int64_t>(count, sizeof buffer));
     TRY(const std::size_t n, source_.read(buffer, part));
     if (n == 0) {
-      return invalid("tar: unexpected end of the archive");
+      return invalid("tar: unexpected EOF: the archive is cut off");
     }
     position_ += static_cast<std::int64_t>(n);
     count -= static_cast<std::int64_t>(n);
@@ -165,11 +165,25 @@ Status TarReader::skip(std::int64_t count) {
 }
 
 Status TarReader::skipRest() {
-  const std::int64_t rest = left_ + padding_;
+  const std::int64_t rest = left_;
+  const std::int64_t padding = padding_;
   left_ = 0;
   padding_ = 0;
   fragments_.clear();
-  return skip(rest);
+  CHECK_OK(skip(rest));
+  // An archive may end right after the content of its last entry.
+  for (std::int64_t count = padding; count > 0;) {
+    char buffer[512];
+    const auto part = static_cast<std::size_t>(std::min<std::int64_t>(count, sizeof buffer));
+    TRY(const std::size_t n, source_.read(buffer, part));
+    if (n == 0) {
+      ended_ = true;
+      break;
+    }
+    position_ += static_cast<std::int64_t>(n);
+    count -= static_cast<std::int64_t>(n);
+  }
+  return ok();
 }
 
 Result<std::string> TarReader::readText(std::int64_t size) {
@@ -180,7 +194,7 @@ Result<std::string> TarReader::readText(std::int64_t size) {
   TRY(const std::size_t n, readFully(source_, text.data(), text.size()));
   position_ += static_cast<std::int64_t>(n);
   if (n != text.size()) {
-    return invalid("tar: unexpected end of the archive");
+    return invalid("tar: unexpected EOF: the archive is cut off");
   }
   CHECK_OK(skip(paddingOf(size)));
   return text;
@@ -335,7 +349,7 @@ Result<std::int64_t> TarReader::readSparseNumber(std::string& pending) {
     }
     TRY(const bool more, readBlock(block));
     if (!more) {
-      return invalid("tar: unexpected end of the archive");
+      return invalid("tar: unexpected EOF: the archive is cut off");
     }
     left_ -= static_cast<std::int64_t>(kBlockSize);
     pending.append(block.data(), block.size());

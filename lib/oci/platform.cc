@@ -120,10 +120,11 @@ Result<Platform> parsePlatform(std::string_view text) {
   std::vector<std::string> parts;
   std::string_view rest = text;
   while (true) {
-    const std::size_t slash = rest.find('/');
+    const std::size_t slash = parts.size() == 3 ? std::string_view::npos : rest.find('/');
     parts.push_back(lowered(rest.substr(0, slash)));
     if (!isComponent(parts.back())) {
-      return bad("a part may hold only letters, digits, '.', '_' and '-'");
+      return invalid(quoted(rest.substr(0, slash)) + " is an invalid component of " + quoted(text, 128) +
+                     ": platform specifier component must match \"^[A-Za-z0-9_.-]+$\": invalid argument");
     }
     if (slash == std::string_view::npos) {
       break;
@@ -134,13 +135,15 @@ Result<Platform> parsePlatform(std::string_view text) {
     return bad("expected os/architecture[/variant]");
   }
   Platform out;
-  if (parts.size() == 1) {  // an architecture alone means linux
+  if (parts.size() == 1 && parts[0] == "linux") {
+    out = Platform{};
+  } else if (parts.size() == 1) {  // an architecture alone means linux
     out = Platform{"linux", parts[0], ""};
   } else {
     out = Platform{parts[0], parts[1], parts.size() == 3 ? parts[2] : std::string()};
   }
   normalize(out);
-  if (parts.size() == 1 && std::find(kArchitectures.begin(), kArchitectures.end(),
+  if (parts.size() == 1 && parts[0] != "linux" && std::find(kArchitectures.begin(), kArchitectures.end(),
                                      out.architecture) == kArchitectures.end()) {
     return bad("expected os/architecture[/variant]");
   }

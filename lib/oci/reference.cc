@@ -103,7 +103,9 @@ Status checkPath(std::string_view text, std::string_view path) {
   }
   if (std::any_of(path.begin(), path.end(), isUpper)) {
     // The wording that BuildKit's users know (and that Dockerfile error messages quote).
-    return invalid("invalid reference format: repository name must be lowercase");
+    const bool isShort = path.find('/') == std::string_view::npos && text.substr(0, path.size()) == path;
+    return invalid("invalid reference format: repository name (" + std::string(isShort ? "library/" : "") +
+                   std::string(path) + ") must be lowercase");
   }
   std::size_t begin = 0;
   while (begin <= path.size()) {

@@ -1,5 +1,6 @@
 // COPY and ADD (reference section 6).
 #include <algorithm>
+#include <optional>
 
 #include "lib/dockerfile/diagnostic.h"
 #include "lib/dockerfile/values.h"
@@ -18,6 +19,11 @@ std::string withoutPivot(std::string path) {
     path.replace(at, kPivot.size(), "/");
   }
   return path;
+}
+
+/// Empty, or `uid[:gid]`.
+bool isNumericOwner(std::string_view text) {
+  return text.find_first_not_of("0123456789:") == std::string_view::npos;
 }
 
 /// Section 6.2: absolute, with a slash at the end where that makes it a directory.
@@ -43,7 +49,18 @@ std::string localPath(const std::string& source, bool parents) {
   if (parent == ".") {
     return rest;  // the root is the pivot of every source
   }
-  return parent + std::string(kPivot) + (rest == "." ? "*" : rest);
+  return parent + std::string(kPivot) + rest;
+}
+
+/// With --parents a source is a pattern below its pivot, or below the root; BuildKit finds nothing
+/// where that is the root itself.
+std::optional<std::string> rootOfParents(const std::string& source) {
+  const std::size_t pivot = source.find(kPivot);
+  const std::string parent =
+      pivot == std::string::npos ? "." : belowRoot(source.substr(0, pivot));
+  const std::string rest =
+      belowRoot(pivot == std::string::npos ? source : source.substr(pivot + kPivot.size()));
+  return rest == "." ? std::optional("/" + (parent == "." ? "" : parent)) : std::nullopt;
 }
 
 /// Compiles one COPY or ADD.
@@ -65,6 +82,12 @@ class CopyCompiler {
     }
     step_.link =
         transfer_.link && step_.chmod.empty();  // with --chmod an ordinary copy (section 6.8)
+    if (step_.link && !isNumericOwner(step_.chown)) {
+      return site_.error("--chown=" + step_.chown +
+                             ": user and group names can't be resolved when used with --link, use "
+                             "numeric uid[:gid] instead",
+                         "--chown");
+    }
     for (const std::string* text : {&step_.destination, &step_.chown, &step_.chmod}) {
       if (hasNul(*text)) {
         return site_.error("the instruction holds a NUL byte");
@@ -138,6 +161,8 @@ class CopyCompiler {
     CHECK_OK(scope_.draft.charge(out.history.size() * 2));
     out.step.cacheKey =
         copyKey(scope_.state.cacheKey, step_, scope_.draft.plan, scope_.draft.stageKeys);
+    out.step.ownKey =
+        copyKey("", step_, scope_.draft.plan, StageKeys(scope_.draft.stageKeys.size()));
     out.step.action = std::move(step_);
     return out;
   }
@@ -170,6 +195,12 @@ class CopyCompiler {
     if (hasNul(written)) {
       return site_.error("the instruction holds a NUL byte");
     }
+    if (step_.parents) {
+      if (const auto root = rootOfParents(written)) {
+        return site_.error("failed to calculate checksum of ref: \"" + *root + "\": not found",
+                           written, "--parents needs something below it: name its entries, or `**`");
+      }
+    }
     CopySource source;
     source.path = localPath(written, step_.parents);
     if (!from_) {
@@ -194,7 +225,9 @@ class CopyCompiler {
     if (!fetch.checksum.empty()) {
       const auto digest = oci::Digest::parse(fetch.checksum);
       if (!digest) {
-        return site_.error(digest.error().message, "--checksum");
+        const bool isNone = fetch.checksum.find(':') == std::string::npos;
+        return site_.error(isNone ? "invalid checksum digest format" : digest.error().message,
+                           "--checksum");
       }
     }
     return addFetch(std::move(fetch), fileNameOfUrl(url));

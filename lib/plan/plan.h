@@ -111,6 +111,9 @@ struct Step {
   std::string cacheKey;            ///< hexadecimal SHA-256 over everything the step depends on except file contents
   std::variant<RunStep, CopyStep, WorkdirStep, LayerStep> action;
   std::string contentKey{};        ///< as cacheKey, with file contents, of a build with a cache; else empty
+  /// cacheKey of the step alone: without what came before it and without the stages it reads from. Not in plan.json: for
+  /// who plans and executes in one process and knows the contents.
+  std::string ownKey{};
 };
 
 /// What later stages copy from this one: `path` (may hold wildcards) is packed into artifacts/<index>.tar at its end.

@@ -21,10 +21,14 @@ std::optional<dockerfile::BaseImageFacts> factsOf(const PlanInput& input, const 
                                                   std::string_view name,
                                                   std::string_view platform) {
   const std::string wanted = platform.empty() ? input.platform.str() : std::string(platform);
-  auto found = known.find(std::string(name) + " " + wanted);
+  std::string image(name);
+  for (const NamedContext& context : input.contexts) {
+    image = context.kind == NamedContext::Kind::kImage && context.name == name ? context.image : image;
+  }
+  auto found = known.find(image + " " + wanted);
   if (found == known.end()) {
     if (const auto normal = oci::parsePlatform(wanted)) {
-      found = known.find(std::string(name) + " " + normal->str());
+      found = known.find(image + " " + normal->str());
     }
   }
   if (found == known.end()) {

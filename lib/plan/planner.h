@@ -31,7 +31,7 @@ struct NamedContext {
   enum class Kind {
     kImage,      ///< docker-image://`image`
     kScratch,    ///< docker-image://scratch
-    kDirectory,  ///< files; can be copied from and mounted, not built upon
+    kDirectory,  ///< files, to copy from, to mount and to build upon
   };
   std::string name;  ///< may end in `::os/arch` for one platform only
   Kind kind = Kind::kDirectory;
@@ -44,7 +44,7 @@ struct PlanInput {
   std::vector<std::pair<std::string, std::string>> buildArgs;  ///< of one name the last counts
   std::vector<std::pair<std::string, std::string>>
       labels;          ///< override LABEL, without a history entry
-  std::string target;  ///< stage name or number; empty: the last stage
+  std::string target;  ///< stage name; empty: the last stage
   oci::Platform platform;
   oci::Platform buildPlatform;  ///< BUILDPLATFORM
   std::vector<NamedContext> contexts;

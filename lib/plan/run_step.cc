@@ -221,7 +221,7 @@ Result<CompiledStep> compileRun(StageScope& scope, const Site& site, const docke
   RunStep out;
   out.argv = script.prependShell ? withShell(scope.state.config, script.args) : script.args;
   if (out.argv.empty() || out.argv.front().empty()) {
-    return site.error("RUN needs a command");
+    return site.error("RUN needs a command: arguments are required");
   }
   if (script.pipeFile) {
     if (script.pipeFile->name.find('/') != std::string::npos ||
@@ -250,6 +250,8 @@ Result<CompiledStep> compileRun(StageScope& scope, const Site& site, const docke
   compiled.history = runHistory(out.argv, scope.state.args, scope.state.variables);
   compiled.step.cacheKey =
       runKey(scope.state.cacheKey, out, out.env, scope.draft.plan, scope.draft.stageKeys);
+  compiled.step.ownKey =
+      runKey("", out, out.env, scope.draft.plan, StageKeys(scope.draft.stageKeys.size()));
   // After the key: a proxy that no ARG declares must not invalidate anything (section 7.2).
   for (const auto& [name, value] : scope.arguments.proxies) {
     setIfAbsent(out.env, name, value);

@@ -117,9 +117,31 @@ class StageCompiler {
       config().platform = node.platform;
       config().workingDir = "/";
       state().cacheKey = scratchKeyOf(node.platform);
-      return ok();
+      return node.directory.empty() ? ok() : addDirectory(node);
     }
     return startFromImage(node, base);
+  }
+
+  /// A directory as base: its files are a layer that no instruction has made.
+  Status addDirectory(const GraphStage& node) {
+    CopyStep copy;
+    copy.destination = "/";
+    CopySource source;
+    source.from = CopySource::From::kNamedContext;
+    source.path = ".";
+    source.context = node.directory;
+    copy.sources.push_back(std::move(source));
+    Step step;
+    step.text = cutEnd(printable("FROM " + node.baseName), kMaxStepText);
+    step.line = node.where.line;
+    step.cacheKey =
+        copyKey(state().cacheKey, copy, scope_.draft.plan, scope_.draft.stageKeys);
+    step.ownKey = copyKey("", copy, scope_.draft.plan, StageKeys(scope_.draft.stageKeys.size()));
+    step.action = std::move(copy);
+    state().cacheKey = step.cacheKey;
+    ++state().unnamedLayers;
+    scope_.planned().steps.push_back(std::move(step));
+    return ok();
   }
 
   Status startFromImage(const GraphStage& node, Base& base) {
@@ -168,7 +190,7 @@ class StageCompiler {
       const std::size_t skip = std::min(name.size() + 1, assignment.size());
       state().variables.set(name, std::string_view(assignment).substr(skip));
     }
-    if (!config().workingDir.empty()) {
+    if (!config().workingDir.empty() && config().workingDir.front() != '/') {
       config().workingDir = joinPath("/", config().workingDir);
     }
   }
@@ -237,8 +259,10 @@ class StageCompiler {
   }
 
   Status apply(const Site& site, const dockerfile::Workdir& workdir) {
-    config().workingDir = joinPath(state().workdir(), workdir.path);
-    if (!isCleanAbsolute(config().workingDir)) {
+    // What is written stays in config and history; only a relative path is joined, and thereby clean.
+    const bool isAbsolute = !workdir.path.empty() && workdir.path.front() == '/';
+    config().workingDir = isAbsolute ? workdir.path : joinPath(state().workdir(), workdir.path);
+    if (!isCleanAbsolute(state().workdir())) {
       return invalid("the path holds a NUL byte");
     }
     if (config().workingDir == "/") {
@@ -246,9 +270,10 @@ class StageCompiler {
       return ok();
     }
     CompiledStep compiled;
-    const WorkdirStep step{config().workingDir, config().user};
+    const WorkdirStep step{state().workdir(), config().user};
     compiled.history = "WORKDIR " + config().workingDir;
     compiled.step.cacheKey = workdirKey(state().cacheKey, step);
+    compiled.step.ownKey = workdirKey("", step);
     compiled.step.action = step;
     return addStep(site, std::move(compiled));
   }
@@ -404,6 +429,10 @@ class StageCompiler {
   void finish() {
     const auto index = static_cast<std::size_t>(scope_.stage);
     scope_.planned().config = config();
+    for (int i = 0; i < state().unnamedLayers; ++i) {
+      scope_.planned().config.history.push_back(
+          {"", "", "", std::string(kForeignLayerComment), false});
+    }
     scope_.draft.stageKeys[index] = state().cacheKey;
     scope_.draft.done[index] = true;
   }

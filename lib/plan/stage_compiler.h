@@ -19,6 +19,7 @@ struct StageState {
   dockerfile::EnvironmentList variables;  ///< of the image and of ARG: one ordered set, the last writer wins (4.4)
   std::vector<DeclaredArg> args;          ///< in scope, in order of declaration, each name once
   std::string cacheKey;                   ///< of what was done so far
+  int unnamedLayers = 0;                  ///< that no instruction made; their history entries come last
 
   /// Working directory of the next instruction: absolute and clean.
   std::string workdir() const;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "lib/dockerfile/diagnostic.h"
+#include "lib/dockerfile/expand.h"
 #include "lib/dockerfile/parser.h"
 #include "lib/dockerfile/values.h"
 #include "lib/oci/reference.h"
@@ -176,12 +177,11 @@ class GraphBuilder {
         setImage(stage, context.image);
         return ok();
       case NamedContext::Kind::kDirectory:
-        break;
+        stage.scratch = true;
+        stage.directory = context.name;
+        return ok();
     }
-    return dockerfile::errorAt(
-        input_.source, stage.where,
-        "named context " + quoted(context.name, 128) +
-            " is a directory: it can be copied from and mounted, not built upon");
+    return internal("a named context of no kind");
   }
 
   static void setImage(GraphStage& stage, const std::string& name) {
@@ -197,11 +197,6 @@ class GraphBuilder {
     if (const auto found = graph_.byName.find(lowered(input_.target));
         found != graph_.byName.end()) {
       graph_.target = found->second;
-      return ok();
-    }
-    const auto index = asIndex(input_.target);
-    if (index && *index >= 0 && *index < graph_.fileStages) {
-      graph_.target = static_cast<int>(*index);
       return ok();
     }
     return invalid(dockerfile::withSuggestion(
@@ -230,8 +225,20 @@ class GraphBuilder {
   Status addEdges(int stage, const dockerfile::Instruction& instruction, bool isTrigger) {
     if (const auto* copy = instruction.as<dockerfile::Copy>();
         copy != nullptr && !copy->from.empty()) {
+      // No variable is known here: what changes in an expansion would need one.
+      const auto expanded = dockerfile::expandWord(copy->from, dockerfile::EnvironmentList(),
+                                                   input_.file.directives.escape);
+      if (!expanded || expanded->text != copy->from) {
+        return instructionError(
+            input_, at(stage), instruction, isTrigger,
+            expanded ? "variable expansion is not supported for --from, define a new stage with FROM "
+                       "using ARG from global scope as a workaround"
+                     : expanded.error().message,
+            "--from=" + copy->from);
+      }
       const auto index = asIndex(copy->from);
-      if (index && (*index < 0 || *index >= graph_.fileStages)) {
+      // Images that earlier instructions name have numbers too, after the stages of the file.
+      if (index && (*index < 0 || *index >= static_cast<long>(graph_.stages.size()))) {
         return instructionError(input_, at(stage), instruction, isTrigger,
                                 "invalid stage index " + copy->from, "--from=" + copy->from,
                                 indexHint());

@@ -21,6 +21,7 @@ struct GraphStage {
   oci::Platform platform;
 
   bool scratch = false;
+  std::string directory;  ///< with `scratch`: the named context whose files it begins with
   int baseStage = -1;     ///< in StageGraph::stages
   std::string imageName;  ///< neither of these: the image, after named contexts
   std::string imageKey;

@@ -125,6 +125,10 @@ Result<FetchedManifest> Client::fetchManifest(const oci::Reference& reference,
 
 Result<oci::Digest> Client::fetchDigest(const oci::Reference& reference, std::stop_token stop) {
   const oci::Repository& repository = reference.repository;
+  if (pullEndpoints(config_.hosts, repository.registry, repository.path).size() > 1) {
+    TRY(const FetchedManifest manifest, fetchManifest(reference, stop));  // a mirror may be all there is
+    return manifest.digest;
+  }
   const Endpoint endpoint = endpointOf(config_.hosts, repository.registry, repository.path);
   http::Request request;
   request.method = "HEAD";

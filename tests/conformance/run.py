@@ -7,27 +7,28 @@
     run.py --list, run.py NAME…
 
 Needs root, crun or runc, and a registry with `busybox` (STAGEWRIGHT_TEST_REGISTRY, default 127.0.0.1:5001).
-Expectations are never written from our own results.
+Expectations are never written from our own results. README.md says what a case may hold.
 """
 import argparse
+import concurrent.futures
 import importlib
 import json
 import os
 import pathlib
-import re
+import queue
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+import builders  # noqa: E402
 import image  # noqa: E402
+import output  # noqa: E402
+import servers  # noqa: E402
 
-REGISTRY = os.environ.get("STAGEWRIGHT_TEST_REGISTRY", "127.0.0.1:5001")
 ORACLE_VERSION = "BuildKit 0.34.2"
 
 
@@ -36,13 +37,14 @@ def load_cases():
     for path in sorted((HERE / "cases").glob("*.py")):
         group = path.stem
         for name, case in importlib.import_module("cases." + group).CASES.items():
-            cases[group + "/" + name] = case
+            cases[group + "/" + name] = {**case, "group": group}
     return cases
 
 
-def write_context(case, directory):
+def write_files(files, directory):
     """Files: text, or a dictionary with link, mode, hardlink, bytes, fifo, or None for a directory."""
-    for name, what in case.get("files", {}).items():
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, what in files.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         what = {"text": what} if isinstance(what, str) else what if what is not None else {"directory": True}
@@ -61,98 +63,76 @@ def write_context(case, directory):
         path.chmod(what.get("mode", 0o755 if what.get("directory") else 0o644))
     for path in sorted(directory.rglob("*"), reverse=True):
         # BuildKit takes a file of the same name, size and time for one that it has already.
-        own = zlib.crc32(path.read_bytes()) % 1_000_000 if path.name == ".dockerignore" else 0
-        os.utime(path, (1_000_000_000 + own, 1_000_000_000 + own), follow_symlinks=False)
+        content = path.is_file() and not path.is_symlink()
+        when = 1_000_000_000 + (zlib.crc32(path.read_bytes()) % 1_000_000 if content else 0)
+        os.utime(path, (when, when), follow_symlinks=False)
+
+
+def write_case(case, root, server):
+    """Lays a case out below `root`; what is served goes to `server`. Returns what the builders take."""
+    names = {"@HTTP@": server.address, "@REGISTRY@": builders.REGISTRY}
+    filled = lambda text: output.fill(text, names)  # noqa: E731
+    write_files(case.get("files", {}), root / "context")
+    (root / case.get("dockerfile_name", "Dockerfile")).write_text(filled(case["dockerfile"]))
+    if "own_ignore" in case:
+        (root / (case.get("dockerfile_name", "Dockerfile") + ".dockerignore")).write_text(case["own_ignore"])
+    contexts = {}
+    for name, what in case.get("contexts", {}).items():
+        if isinstance(what, str):
+            contexts[name] = filled(what)
+        else:
+            contexts[name] = root / ("context-" + str(len(contexts)))
+            write_files(what, contexts[name])
+    secrets = {}
+    for name, text in case.get("secrets", {}).items():
+        secrets[name] = root / ("secret-" + name)
+        secrets[name].write_text(text)
+    server.offer(case.get("http", {}), case.get("git", []))
+    return builders.Request(context=root / "context", dockerfile=root / case.get("dockerfile_name", "Dockerfile"),
+                            archive=root / "image.tar", target=case.get("target", ""), args=case.get("args", {}),
+                            labels=case.get("labels", {}), secrets=secrets, contexts=contexts,
+                            platform=case.get("platform", ""), group=case.get("group", ""))
 
 
 def base_layers(case):
-    return 0 if case.get("base") == "scratch" else base_layers.of_busybox
+    return 0 if case.get("base") == "scratch" else builders.layers_of(case.get("base", "busybox"))
 
 
-def find_base():
-    accept = "application/vnd.oci.image.manifest.v1+json,application/vnd.docker.distribution.manifest.v2+json"
-    request = urllib.request.Request("http://%s/v2/busybox/manifests/latest" % REGISTRY, headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        base_layers.of_busybox = len(json.load(answer)["layers"])
+def outcome(case, request, result, server):
+    """What is compared of one build."""
+    names = {"@HTTP@": server.address, "@REGISTRY@": builders.REGISTRY}
+    found = {"warnings": output.warnings(result.stderr)}
+    if result.returncode != 0:
+        found.update({"fails": True, "line": output.failed_line(result.stderr, request.dockerfile.name),
+                      "message": output.message(result.stderr, names)})
+    else:
+        found.update(image.describe(request.archive, base_layers(case), case.get("ignore", [])))
+        found["history"] = [[output.anonymous(text, names), empty] for text, empty in found["history"]]
+    if not found["warnings"] or ("fails" in found and "lint violation" not in found["message"]):
+        del found["warnings"]
+    return found
 
 
-class Stagewright:
-    def __init__(self, binary):
-        self.binary = binary
-        self.cache = tempfile.mkdtemp(prefix="conformance-cache-")
-
-    def build(self, case, context, dockerfile, archive):
-        command = [self.binary, "build", "--local", "--progress=plain", "-f", str(dockerfile), "--output",
-                   "type=oci,dest=%s" % archive, "--cache-dir", self.cache,
-                   "--build-context", "busybox=docker-image://%s/busybox:latest" % REGISTRY]
-        for name, value in case.get("args", {}).items():
-            command += ["--build-arg", "%s=%s" % (name, value)]
-        for name, value in case.get("secrets", {}).items():
-            (context.parent / ("secret-" + name)).write_text(value)
-            command += ["--secret", "id=%s,src=%s" % (name, context.parent / ("secret-" + name))]
-        if "target" in case:
-            command += ["--target", case["target"]]
-        return subprocess.run(command + [str(context)], capture_output=True, text=True, errors="replace", timeout=120)
-
-    def close(self):
-        shutil.rmtree(self.cache, ignore_errors=True)
-
-
-class BuildKit:
-    def __init__(self, folder, runc):
-        self.folder = pathlib.Path(folder)
-        self.state = pathlib.Path(tempfile.mkdtemp(prefix="oracle-"))
-        config = self.state / "buildkitd.toml"
-        config.write_text('[worker.oci]\n  snapshotter = "overlayfs"\n  gc = false\n[worker.containerd]\n  enabled = false\n'
-                          '[registry."%s"]\n  http = true\n' % REGISTRY)
-        arguments = [self.folder / "buildkitd", "--config", config, "--root", self.state / "root", "--addr",
-                     "unix://%s" % (self.state / "sock"), "--oci-worker-net", "host", "--oci-worker-binary", runc]
-        self.log = open(self.state / "log", "wb")
-        self.daemon = subprocess.Popen([str(a) for a in arguments], stdout=self.log, stderr=self.log)
-        while not (self.state / "sock").exists():
-            time.sleep(0.05)
-
-    def build(self, case, context, dockerfile, archive):
-        command = [str(self.folder / "buildctl"), "--addr", "unix://%s" % (self.state / "sock"), "build", "--progress=plain",
-                   "--frontend", "dockerfile.v0", "--local", "context=%s" % context, "--local",
-                   "dockerfile=%s" % dockerfile.parent, "--opt", "filename=%s" % dockerfile.name,
-                   "--opt", "context:busybox=docker-image://%s/busybox:latest" % REGISTRY,
-                   "--output", "type=oci,dest=%s" % archive, "--opt", "attest:provenance=disabled=true"]
-        for name, value in case.get("args", {}).items():
-            command += ["--opt", "build-arg:%s=%s" % (name, value)]
-        for name, value in case.get("secrets", {}).items():
-            (context.parent / ("secret-" + name)).write_text(value)
-            command += ["--secret", "id=%s,src=%s" % (name, context.parent / ("secret-" + name))]
-        if "target" in case:
-            command += ["--opt", "target=%s" % case["target"]]
-        return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=300)
-
-    def close(self):
-        self.daemon.terminate()
-        self.daemon.wait(20)
-        subprocess.run(["umount", "-R", str(self.state / "root")], stderr=subprocess.DEVNULL)
-        shutil.rmtree(self.state, ignore_errors=True)
-
-
-def failed_line(text):
-    """The number of the instruction that failed, as BuildKit (`>>>`) or we (`Dockerfile:7:`) show it."""
-    ours = re.findall(r"^(?:ERROR: )?\S*Dockerfile:(\d+)[:\s]", text, re.M)
-    theirs = re.findall(r"^\s*(\d+) \| >>> ", text, re.M)
-    return int(theirs[0]) if theirs else int(ours[0]) if ours else 0
-
-
-def build(builder, case):
+def build(builder, case, server):
+    """The case; with `rebuilds`, a list of changed files, built again after each, and what ran then."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
         root = pathlib.Path(temporary)
-        context = root / "context"
-        context.mkdir()
-        write_context(case, context)
-        dockerfile = root / "Dockerfile"
-        dockerfile.write_text(case["dockerfile"])
-        result = builder.build(case, context, dockerfile, root / "image.tar")
-        if result.returncode != 0:
-            return {"fails": True, "line": failed_line(result.stderr)}, result.stderr
-        return image.describe(root / "image.tar", base_layers(case)), result.stderr
+        request = write_case(case, root, server)
+        result = builder.build(request)
+        found = outcome(case, request, result, server)
+        log = result.stderr
+        for change in case.get("rebuilds", []):
+            for name in change.get("remove", []):
+                (root / "context" / name).unlink()
+            write_files(change.get("files", {}), root / "context")
+            request.args = {**request.args, **change.get("args", {})}
+            if "dockerfile" in change:
+                request.dockerfile.write_text(change["dockerfile"])
+            result = builder.build(request)
+            log += result.stderr
+            found.setdefault("rebuilds", []).append(
+                output.steps_that_ran(result.stderr) if result.returncode == 0 else "failed")
+        return found, log
 
 
 def differences(expected, found, path=""):
@@ -163,11 +143,19 @@ def differences(expected, found, path=""):
         return out
     if path == "/line" and expected == 0:
         return []  # BuildKit shows no place; we may
+    if path == "/message":
+        return [] if output.says(found, expected) else ["%s: expected %s, got %s" % (path, expected, found)]
     return [] if expected == found else ["%s: expected %s, got %s" % (path, json.dumps(expected), json.dumps(found))]
 
 
 def expected_path(group):
     return HERE / "expected" / (group + ".json")
+
+
+def save_expected(group, cases):
+    """One line per case, so that a change of one is a change of one line."""
+    lines = ",\n".join("%s: %s" % (json.dumps(n), json.dumps(v, sort_keys=True)) for n, v in sorted(cases.items()))
+    expected_path(group).write_text('{"oracle": %s, "cases": {\n%s\n}}\n' % (json.dumps(ORACLE_VERSION), lines))
 
 
 def load_expected():
@@ -178,34 +166,67 @@ def load_expected():
     return out
 
 
-def record(cases, names):
-    builder = BuildKit(os.environ["STAGEWRIGHT_ORACLE"], os.environ.get("STAGEWRIGHT_RUNC", "runc"))
+def build_all(builder, cases, names, jobs):
+    """Yields (name, outcome, log) in the order of the names; several builds at a time, each with a server of its own."""
+    free = queue.SimpleQueue()
+    for _ in range(jobs):
+        free.put(servers.Server())
+
+    def one(name):
+        server = free.get()
+        try:
+            base = cases[name].get("base", "busybox")
+            if base != "scratch":
+                builders.layers_of(base)
+            return build(builder, cases[name], server)
+        except OSError as error:
+            return None, "no base %s: %s" % (base, error)
+        finally:
+            free.put(server)
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            for name, future in [(name, pool.submit(one, name)) for name in names]:
+                yield name, *future.result()
+    finally:
+        while not free.empty():
+            free.get().close()
+
+
+def record(cases, names, jobs):
+    builder = builders.BuildKit(os.environ["STAGEWRIGHT_ORACLE"], os.environ.get("STAGEWRIGHT_RUNC", "runc"))
     expected = load_expected()
     try:
-        for name in names:
-            expected[name], log = build(builder, cases[name])
+        for name, found, log in build_all(builder, cases, names, jobs):
+            if found is None:
+                print("skipped %s: %s" % (name, log), flush=True)
+                continue
+            expected[name] = found
             print("recorded %s%s" % (name, " (fails: %s)" % log.strip().splitlines()[-1] if "fails" in expected[name] else ""),
                   flush=True)
     finally:
+        for group in sorted({name.split("/")[0] for name in names}):
+            mine = {n.split("/", 1)[1]: v for n, v in sorted(expected.items()) if n in cases and n.startswith(group + "/")}
+            save_expected(group, mine)
         builder.close()
-    for group in sorted({name.split("/")[0] for name in cases}):
-        mine = {n.split("/", 1)[1]: v for n, v in sorted(expected.items()) if n in cases and n.startswith(group + "/")}
-        expected_path(group).write_text(json.dumps({"oracle": ORACLE_VERSION, "cases": mine}, indent=1, sort_keys=True) + "\n")
     return 0
 
 
-def compare(cases, names, binary):
+def compare(cases, names, binary, jobs):
     expected = load_expected()
     known = json.loads((HERE / "known.json").read_text())  # docs/compatibility.md
-    builder = Stagewright(binary)
-    wrong = []
+    builder = builders.Stagewright(binary)
+    wrong, skipped = [], []
     try:
-        for name in names:
+        for name, found, log in build_all(builder, cases, names, jobs):
             if name not in expected:
                 wrong.append(name)
                 print("FAIL %s: no expectation is recorded" % name, flush=True)
                 continue
-            found, log = build(builder, cases[name])
+            if found is None:
+                skipped.append(name)
+                print("SKIP %s: %s" % (name, log), flush=True)
+                continue
             lines = differences(expected[name], found)
             if lines and name in known:
                 print("known %s: %s" % (name, known[name]), flush=True)
@@ -220,8 +241,9 @@ def compare(cases, names, binary):
                     print("    " + "\n    ".join(log.strip().splitlines()[-6:]))
     finally:
         builder.close()
-    print("%d of %d cases as %s has them, %d known differences" %
-          (len(names) - len(wrong) - len(set(known) & set(names)), len(names), ORACLE_VERSION, len(set(known) & set(names))))
+    differ = len(set(known) & set(names))
+    print("%d of %d cases as %s has them, %d known differences, %d skipped" %
+          (len(names) - len(wrong) - len(skipped) - differ, len(names), ORACLE_VERSION, differ, len(skipped)))
     return 1 if wrong else 0
 
 
@@ -231,6 +253,7 @@ def main():
     parser.add_argument("--missing", action="store_true", help="record only what has no expectation yet")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--stagewright", default=os.environ.get("STAGEWRIGHT", "stagewright"))
+    parser.add_argument("--jobs", type=int, default=2, help="builds at a time")
     parser.add_argument("names", nargs="*", help="names or prefixes of cases")
     options = parser.parse_args()
     cases = load_cases()
@@ -242,14 +265,14 @@ def main():
         print("SKIP: needs root and an OCI runtime")
         return 77
     try:
-        find_base()
+        builders.layers_of("busybox")
     except OSError as error:
-        print("SKIP: no registry with busybox at %s: %s" % (REGISTRY, error))
+        print("SKIP: no registry with busybox at %s: %s" % (builders.REGISTRY, error))
         return 77
     if options.record:
         known = load_expected() if options.missing else {}
-        return record(cases, [n for n in names if n not in known])
-    return compare(cases, names, options.stagewright)
+        return record(cases, [n for n in names if n not in known], options.jobs)
+    return compare(cases, names, options.stagewright, options.jobs)
 
 
 if __name__ == "__main__":

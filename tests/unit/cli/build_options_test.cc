@@ -43,6 +43,26 @@ TEST(BuildOptions, RefusesWhatMakesNoSense) {
   EXPECT_EQ(errorOf({"--nope", "."}), "unknown option --nope");
 }
 
+TEST(BuildOptions, KnowsTheFormsOfCaches) {
+  using Type = local::CacheLocation::Type;
+  const auto options = parse({"--cache-from", "127.0.0.1:5001/c:1", "--cache-from", "type=local,src=d", "--cache-to",
+                              "type=registry,ref=r.example/c,mode=max,ignore-error=true", "--cache-to", "inline", "."});
+  ASSERT_TRUE(options) << options.error().message;
+  ASSERT_EQ(options->cacheFrom.size(), 2U);
+  EXPECT_EQ(options->cacheFrom[0].place, "127.0.0.1:5001/c:1");
+  EXPECT_EQ(options->registries.front().tls, plan::RegistryAccess::Tls::kPlainHttp);
+  EXPECT_EQ(options->cacheFrom[1].type, Type::kDirectory);
+  ASSERT_EQ(options->cacheTo.size(), 2U);
+  EXPECT_TRUE(options->cacheTo[0].everyStage);
+  EXPECT_TRUE(options->cacheTo[0].mayFail);
+  EXPECT_EQ(options->cacheTo[1].type, Type::kInline);
+  EXPECT_EQ(errorOf({"--cache-to", "type=gha", "."}),
+            "--cache-to: unknown type \"gha\": registry, local and inline are there");
+  EXPECT_EQ(errorOf({"--cache-from", "type=inline", "."}), "--cache-from: unknown type \"inline\": registry, local are there");
+  EXPECT_EQ(errorOf({"--cache-from", "type=local", "."}), "--cache-from type=local needs src=DIRECTORY");
+  EXPECT_EQ(errorOf({"--cache-to", "type=local,dest=d,mode=all", "."}), "--cache-to: unknown mode \"all\"");
+}
+
 TEST(ParseOutput, KnowsTheFormsOfBuildx) {
   EXPECT_EQ(parseOutput("-")->type, local::Output::Type::kTar);
   EXPECT_EQ(parseOutput("out")->type, local::Output::Type::kLocal);

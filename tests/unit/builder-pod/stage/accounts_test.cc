@@ -67,7 +67,7 @@ TEST(ResolveUser, SaysWhatIsUnknown) {
 TEST(ResolveOwner, FollowsTheTable) {
   const std::vector<std::pair<const char*, Owner>> cases = {
       {"app", {1000, 1001}},       {"1000", {1000, 1000}},       {"root", {0, 0}},
-      {"app:extra", {1000, 1002}}, {"app:", {1000, 0}},          {"ghost", {0, 0}},
+      {"app:extra", {1000, 1002}}, {"app:", {1000, 1001}},          {"ghost", {0, 0}},
       {"ghost:extra", {0, 1002}},  {"app:ghosts", {1000, 1001}}, {"5:6", {5, 6}},
       {"5:ghosts", {5, 5}},        {":extra", {0, 1002}},
   };

@@ -144,7 +144,7 @@ TEST_F(CopyTest, Conflicts) {
        "true",
        {"l", "/x"},
        "failed to calculate checksum of ref: \"/l\": not found"},
-      {"touch f", "true", {"[", "/x"}, "syntax error in pattern \"[\""},
+      {"touch f", "true", {"[", "/x"}, "invalid includepatterns: [[]: syntax error in pattern"},
       {"touch f",
        "true",
        {"f", "/x", "", "9"},

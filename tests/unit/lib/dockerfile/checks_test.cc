@@ -256,12 +256,12 @@ TEST(CheckFile, TheBuildArgumentOverridesTheDirective) {
   inputs.buildArgs = {{"BUILDKIT_DOCKERFILE_CHECK", "skip=all"}};
   EXPECT_EQ(findings("# check=error=true\nFROM scratch\nCMD a\n", inputs), Lines());
   inputs.buildArgs = {{"BUILDKIT_DOCKERFILE_CHECK", "wrong"}};
-  EXPECT_EQ(reportOf("FROM scratch\n", inputs).error().message, "invalid check option \"wrong\"");
+  EXPECT_EQ(reportOf("FROM scratch\n", inputs).error().message, "failed to parse check options: invalid check option \"wrong\"");
 }
 
 TEST(CheckFile, ShowsWhereADirectiveIsWrong) {
   EXPECT_EQ(reportOf("# check=skp=all\nFROM scratch\n", emptyBases()).error().message,
-            "Dockerfile:1:9: invalid check option \"skp\"\n"
+            "Dockerfile:1:9: failed to parse check options: invalid check option \"skp\"\n"
             "  1 | # check=skp=all\n"
             "    |         ^\n"
             "hint: skip, error and experimental are known");

@@ -67,7 +67,7 @@ TEST(ExpandWord, NamesItsErrors) {
       {"x${}", "failed to process \"x${}\": syntax error: bad substitution"},
       {"${:x}", "failed to process \"${:x}\": syntax error: bad substitution"},
       {"${{a}", "failed to process \"${{a}\": syntax error: bad substitution"},
-      {"${P", "failed to process \"${P\": syntax error: missing '}'"},
+      {"${P", "failed to process \"${P\": unsupported modifier (\xef\xbf\xbd) in substitution"},
       {"${P:-x", "failed to process \"${P:-x\": syntax error: missing '}'"},
       {"${", "failed to process \"${\": syntax error: missing '}'"},
       {"${P/x}", "failed to process \"${P/x}\": syntax error: missing '/' in ${}"},

@@ -154,8 +154,10 @@ TEST(Chmod, AppliesSymbolicModes) {
        {"", "9", "10000", "77777777777777", "u", "u=rwz", "x+r", "755,u+x", ",", "u+r,"}) {
     const Result<ModeChange> change = parseChmod(bad);
     ASSERT_FALSE(change) << bad;
+    const bool isSymbolic = !bad.empty() && (bad[0] < '0' || bad[0] > '9');
     EXPECT_EQ(change.error().message, "invalid chmod parameter: '" + bad +
-                                          "'. it should be octal string and between 0 and 07777");
+                                          "'. it should be octal string and between 0 and 07777" +
+                                          (isSymbolic ? ", or symbolic: invalid syntax" : ""));
   }
 }
 

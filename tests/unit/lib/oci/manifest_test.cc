@@ -46,7 +46,7 @@ TEST(ParsePlatform, NormalisesAsContainerd) {
 
 TEST(ParsePlatform, RefusesOtherShapes) {
   for (const std::string& text :
-       {std::string(), std::string("/"), std::string("linux"), std::string("linux/"),
+       {std::string(), std::string("/"), std::string("plan9x"), std::string("linux/"),
         std::string("a/b/c/d"), std::string("linux/am d64"), std::string(1000, 'x'),
         std::string("linux/\xc3\xa4")}) {
     const auto result = parsePlatform(text);

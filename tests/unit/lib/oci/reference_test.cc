@@ -124,7 +124,7 @@ TEST(ParseReference, RefusesWhatTheGrammarDoesNotKnow) {
 
 TEST(ParseReference, SaysThatUpperCaseIsWrong) {
   EXPECT_EQ(parseReference("Base").error().message,
-            "invalid reference format: repository name must be lowercase");
+            "invalid reference format: repository name (library/Base) must be lowercase");
 }
 
 TEST(ParseRepository, RefusesTagAndDigest) {

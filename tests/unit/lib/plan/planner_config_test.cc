@@ -47,7 +47,7 @@ TEST(History, IsWordForWordAsBuildKitWritesIt) {  // section 9.1
        {"ADD https://h/x /d # buildkit"}},
       {"workdir",
        "WORKDIR /a/\nWORKDIR b\nWORKDIR /",
-       {"WORKDIR /a", "WORKDIR /a/b", "-WORKDIR /"}},
+       {"WORKDIR /a/", "WORKDIR /a/b", "-WORKDIR /"}},
       {"env", "ENV k=v k2=\"v 2\"\nENV l legacy value", {"-ENV k=v k2=v 2", "-ENV l=legacy value"}},
       {"arg", "ARG k=v j", {"-ARG k=v j"}},
       {"label", "LABEL k=v \"a b\"=c", {"-LABEL k=v a b=c"}},
@@ -359,17 +359,26 @@ TEST(SourceDateEpoch, IsTheNumberOrNothing) {  // section 7.3
 }
 
 TEST(Workdir, FollowsTheChain) {  // section 5.8, trap 31
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"WORKDIR a\nWORKDIR b\n", "/a/b"}, {"WORKDIR /a/../b/./c//\n", "/b/c"},
-      {"WORKDIR ../../x\n", "/x"},        {"ENV D=/d\nWORKDIR $D/e\n", "/d/e"},
-      {"WORKDIR /a\nWORKDIR /\n", "/"},   {"WORKDIR /a b\n", "/a b"},
-      {"WORKDIR \"/q\"\n", "/q"},
+  struct Case {
+    std::string text;
+    std::string config;
+    std::string path;  ///< where steps run
   };
-  for (const auto& [text, want] : cases) {
-    const auto plan = planOf("FROM scratch\n" + text + "RUN x\n");
-    ASSERT_TRUE(plan) << text << plan.error().message;
-    EXPECT_EQ(targetOf(*plan).config.workingDir, want) << text;
-    EXPECT_EQ(std::get<RunStep>(targetOf(*plan).steps.back().action).workdir, want) << text;
+  const std::vector<Case> cases = {
+      {"WORKDIR a\nWORKDIR b\n", "/a/b", "/a/b"},
+      {"WORKDIR /a/../b/./c//\n", "/a/../b/./c//", "/b/c"},
+      {"WORKDIR /a/../b/\nWORKDIR c/\n", "/b/c", "/b/c"},
+      {"WORKDIR ../../x\n", "/x", "/x"},
+      {"ENV D=/d\nWORKDIR $D/e\n", "/d/e", "/d/e"},
+      {"WORKDIR /a\nWORKDIR /\n", "/", "/"},
+      {"WORKDIR /a b\n", "/a b", "/a b"},
+      {"WORKDIR \"/q\"\n", "/q", "/q"},
+  };
+  for (const Case& c : cases) {
+    const auto plan = planOf("FROM scratch\n" + c.text + "RUN x\n");
+    ASSERT_TRUE(plan) << c.text << plan.error().message;
+    EXPECT_EQ(targetOf(*plan).config.workingDir, c.config) << c.text;
+    EXPECT_EQ(std::get<RunStep>(targetOf(*plan).steps.back().action).workdir, c.path) << c.text;
   }
 }
 
