@@ -80,7 +80,8 @@ TEST(PolicyChange, WakesRefusedBuildsAndThoseThatAreAdmitted) {
   WorkQueue queue(clock);
   ClusterFactsBoard cluster(ImageVolumes::kAuto, 36);
   PolicyBoard policies;
-  Dispatcher dispatcher(queue, cluster, policies, metrics);
+  Progress progress(clock);
+  Dispatcher dispatcher(queue, cluster, policies, metrics, progress);
   AdmissionBoard admissions(
       clock, {}, [&](const std::string& of) { return policies.rulesOf(of); },
       [&](const std::string& key) { queue.add(key); });

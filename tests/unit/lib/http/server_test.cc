@@ -101,7 +101,7 @@ TEST(Server, SpeaksTls) {
   request.url = "https://localhost:" + std::to_string(server->port()) + "/metrics";
   request.headers.add("Authorization", "Bearer x");
   EXPECT_FALSE(transport->send(request, {})) << "nobody signed this certificate";
-  request.tls.caFile = testing::TempDir() + "server_test-" + std::to_string(getpid()) + ".pem";
+  request.tls.caFile = ::testing::TempDir() + "server_test-" + std::to_string(getpid()) + ".pem";
   ASSERT_TRUE(saveFileAtomically(request.tls.caFile, options.certificate));
   for (int i = 0; i < 3; ++i) {
     auto response = transport->send(request, {});
