@@ -38,6 +38,8 @@ const std::vector<Option>& logsOptions() {
         {"--run", "ID", "another run than the last one; status.history names them"},
         {"--failed", "", "only what the failure is about"},
         {"--raw", "", "leave terminal sequences in, also on a terminal"},
+        {"--registry", "HOST[:PORT]",
+         "where this machine reaches the build's registry, if only the cluster reaches it by its own name"},
     };
     return together(together(std::move(own), clusterOptions()), registryOptions());
   }();
@@ -112,6 +114,7 @@ class LogReader {
   Result<oci::Repository> repositoryOf(const api::ImageBuild& build) const;
   Status openRegistry(const api::ImageBuild& build);
   registry::Credentials secretOf(const api::ImageBuild& build);
+  Status rename(oci::Repository& repository, registry::Credentials& credentials) const;
   Status printPart(const LogPart& part);
   kube::ApiStatus readPod(const LogPart& part, bool follow);
   void followPart(const LogPart& part);
@@ -183,10 +186,21 @@ registry::Credentials LogReader::secretOf(const api::ImageBuild& build) {
   return parsed ? *parsed : registry::Credentials();
 }
 
+/// The same registry under the name that this machine reaches it by, with the same credentials.
+Status LogReader::rename(oci::Repository& repository, registry::Credentials& credentials) const {
+  const std::string name = arguments_.last("--registry", repository.registry);
+  if (name.empty() || name.find_first_of("/@ ") != std::string::npos) {
+    return invalid("--registry " + stagewright::quoted(name) + ": expected a host, or host:port");
+  }
+  if (const auto credential = credentials.find(repository)) {
+    credentials.add(name, *credential);
+  }
+  repository.registry = name;
+  return ok();
+}
+
 Status LogReader::openRegistry(const api::ImageBuild& build) {
   TRY(repository_, repositoryOf(build));
-  oci::Reference reference;
-  reference.repository = *repository_;
   registry::HostConfig known;
   for (const api::Registry& registry : build.spec.registries) {
     if (registry.host == repository_->registry && registry.tls) {
@@ -195,7 +209,11 @@ Status LogReader::openRegistry(const api::ImageBuild& build) {
                                                            : registry::HostConfig::Tls::kVerify;
     }
   }
-  TRY(registry_, makeRegistryAccess(arguments_, reference, known.tls, secretOf(build)));
+  registry::Credentials credentials = secretOf(build);
+  CHECK_OK(rename(*repository_, credentials));
+  oci::Reference reference;
+  reference.repository = *repository_;
+  TRY(registry_, makeRegistryAccess(arguments_, reference, known.tls, credentials));
   return ok();
 }
 

@@ -3,7 +3,6 @@
 Cases are functions named test_* in tests/e2e/cases/. They run against a real cluster on which the operator is
 installed. They say what they saw by assertions with the whole status in the message."""
 import base64
-import functools
 import json
 import os
 import pathlib
@@ -33,18 +32,6 @@ GOLANG = f"{BASE_REGISTRY}/golang:latest"
 
 class Skip(Exception):
     """Raised by a case that needs something this machine or cluster lacks. The runner says so aloud."""
-
-
-def unproven(why):
-    """A case that does not pass yet is skipped aloud, with what is known; STAGEWRIGHT_E2E_UNPROVEN=1 runs it."""
-    def skipping(case):
-        @functools.wraps(case)
-        def run():
-            if not os.environ.get("STAGEWRIGHT_E2E_UNPROVEN"):
-                raise Skip(f"does not pass yet: {why}")
-            case()
-        return run
-    return skipping
 
 
 def kubectl(*args, input=None, check=True, timeout=120):

@@ -11,9 +11,13 @@ import harness
 ACCEPT = ", ".join(["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"])
 
 
+def from_here(registry):
+    """The local cluster's registries listen on the same ports of this machine's loopback interface."""
+    return registry.replace("10.89.0.1", "127.0.0.1")
+
+
 def _open(registry, path, headers=None, method="GET"):
-    # The cluster's registries listen on the same ports of the loopback interface.
-    host = registry.replace("10.89.0.1", "127.0.0.1")
+    host = from_here(registry)
     request = urllib.request.Request(f"http://{host}/v2/{path}", headers=headers or {}, method=method)
     auth = base64.b64encode(f"{harness.PUSH_USER}:{harness.PUSH_PASSWORD}".encode()).decode()
     request.add_header("Authorization", f"Basic {auth}")
