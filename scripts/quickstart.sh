@@ -142,8 +142,10 @@ install_operator() {
   done
   [[ -z $context ]] || settings+=(--set "images.pullSecrets[0].name=push")
   make_namespace "$system_namespace" restricted
+  # A CRD may be there that somebody applied by hand. In an upgrade the flag would let fields stay that the chart dropped.
+  helm status stagewright --namespace "$system_namespace" >/dev/null 2>&1 || settings+=(--take-ownership)
   helm upgrade --install stagewright "$root/helm/stagewright" --namespace "$system_namespace" \
-    "${settings[@]}" --take-ownership --wait --timeout 3m >"$scratch/helm.log" 2>&1 ||
+    "${settings[@]}" --wait --timeout 3m >"$scratch/helm.log" 2>&1 ||
     { cat "$scratch/helm.log" >&2; kubectl -n "$system_namespace" get pods >&2; die "helm could not install the operator"; }
   kubectl wait --for=condition=Established crd/imagebuilds.build.stagewright.dev --timeout=30s >/dev/null
 }

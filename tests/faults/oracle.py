@@ -196,8 +196,8 @@ def check_all(recorder, audit, namespace):
 
 # ---- the comparison with the undisturbed run ----
 
-VOLATILE = {"startTime", "completionTime", "durationSeconds", "lastTransitionTime", "admittedTime", "generation", "failingSince",
-            "node", "pod", "resourceVersion", "retryAt", "duration"}
+VOLATILE = {"startTime", "completionTime", "durationSeconds", "lastTransitionTime", "admittedTime", "activeTime", "generation",
+            "failingSince", "node", "pod", "resourceVersion", "retryAt", "duration"}
 
 
 def end_state(build, attempts=True):
@@ -216,6 +216,8 @@ def end_state(build, attempts=True):
     status = clean(build["status"])
     for gone in ("inputHash", "image", "output", "lastSuccessful"):  # they name the repository, which differs by design
         status.pop(gone, None)
+    for run in status.get("history", []):
+        run.pop("digest", None)
     for c in status["conditions"]:
         if c["status"] == "True":  # the image's digest, and what was last waited for
             c.pop("message", None)

@@ -45,7 +45,7 @@ def release():
         def upgrade(*settings, chart=CHART):
             flags = [part for s in settings for part in ("--set", s)]
             helm("upgrade", "--install", RELEASE, str(chart), "--reset-values", "--values", values.name, *flags,
-                 "--take-ownership", "--wait", "--timeout", "3m")
+                 "--wait", "--timeout", "3m")
         try:
             yield upgrade
         finally:
@@ -74,7 +74,8 @@ def assert_not_lost(ns, runs):
 
 
 def may(verb, resource, *more, user=ACCOUNT):
-    return kubectl("auth", "can-i", verb, resource, f"--as={user}", *more, check=False).stdout.strip() == "yes"
+    resource, _, subresource = resource.partition("/")
+    return kubectl("auth", "can-i", verb, resource, f"--subresource={subresource}", f"--as={user}", *more, check=False).stdout.strip() == "yes"
 
 
 def test_upgrade_with_builds_in_flight():
@@ -146,7 +147,7 @@ def test_operator_cannot_read_secrets():
 
 
 def as_jane(*args, **more):
-    return kubectl(*args, "--as=jane", "--as-group=system:authenticated", **more)
+    return kubectl("--as=jane", "--as-group=system:authenticated", *args, **more)
 
 
 def refused_to_jane(why, *args, **more):
