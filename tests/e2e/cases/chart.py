@@ -192,7 +192,7 @@ def test_admission_policy():
         for role in (stage, f"shop-{ns.status('shop')['run']['id']}-publish-1"):
             refused_to_jane("nobody steps into", "exec", role, "-n", ns.name, "--", "id")
             refused_to_jane("nobody steps into", "attach", role, "-n", ns.name)
-            refused_to_jane("nobody steps into", "debug", role, "-n", ns.name, f"--image={BUSYBOX}", "--", "id")
+            refused_to_jane("nobody steps into", "debug", role, "-n", ns.name, "--profile=baseline", f"--image={BUSYBOX}", "--", "id")
         as_jane("annotate", "pod", stage, "example.test/note=fine", "-n", ns.name)
         wait_until("jane's own pod", 60, lambda: get("pod", "own", ns.name)["status"].get("phase") == "Running")
         assert "uid=0" in as_jane("exec", "own", "-n", ns.name, "--", "id").stdout
@@ -268,8 +268,10 @@ def test_metrics_need_the_right():
 
 # What is tried for each permission beyond one build, and what else shows that it is missed than the API server's words
 # in the operator's log or in a build's status. imagebuilds/finalizers is asked for by an admission plugin that this API
-# server has not got; Events are only repeated after a crash.
+# server has not got; Events are only repeated after a crash. A server before Kubernetes 1.32 is asked to list; this one streams
+# what there is through a watch.
 NOT_SEEN_HERE = {("imagebuilds/finalizers", "update"), ("events", "patch")}
+NOT_ASKED_HERE = {"list"}
 
 
 def permissions():
@@ -336,7 +338,7 @@ def test_every_permission_is_needed():
             {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "own", "labels": {f"{GROUP}/workspace": ""}},
              "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}}}))
         for kind, index, resource, verb in list(permissions()):
-            if (resource, verb) in NOT_SEEN_HERE:
+            if (resource, verb) in NOT_SEEN_HERE or verb in NOT_ASKED_HERE:
                 continue
             words = (f'cannot {verb} resource "{resource}"', f'cannot {verb} resource \\"{resource}\\"')
             with without(kind, index, resource, verb):

@@ -121,7 +121,7 @@ def test_half_open_connections(world):
 @breaks_plane
 def test_compaction_while_away(world):
     """The history that a watch would go on from is gone from etcd and from the API server's memory."""
-    state, effects = undisturbed(world)
+    state, _ = undisturbed(world)
     world.namespace()
     world.plane.rules(SLOW_STAGES)
     replica = world.operator()
@@ -137,7 +137,7 @@ def test_compaction_while_away(world):
     world.succeeded(seconds=120)
     world.check()
     world.same_but_for_attempts(state)
-    assert set(effects) < set(world.effects()), "the pod that was deleted must have a successor"
+    assert ("stage", "0", "2") in world.effects(), f"the pod that was deleted must have a successor: {world.effects()}"
 
 
 def test_frozen_watches(world):
@@ -179,6 +179,7 @@ def test_conflict_storm(world):
     the build ends while the storm goes on."""
     state, effects = undisturbed(world)
     world.namespace()
+    world.plane.rules(SLOW_STAGES)
     world.operator()
     world.build()
     path, over = f"{oracle.BUILDS}/namespaces/{world.ns}/imagebuilds/b", threading.Event()
@@ -202,7 +203,7 @@ def test_conflict_storm(world):
     conflicts = sum(1 for e in world.audit.requests(world.ns) if oracle.is_write(e) and e["responseStatus"]["code"] == 409)
     print(f"{len(turns)} foreign writes, {conflicts} conflicts, {sum(world.writes().values())} writes of ours")
     assert conflicts < 10 * len(effects), "writes are not bounded"
-    assert len(history) > 50
+    assert len(turns) > 50 and len(history) > len(turns), f"that was no storm: {len(turns)} turns, {len(history)} versions"
     world.check()
     world.same(state, effects)
 
