@@ -187,6 +187,7 @@ void LogFollowers::work(std::stop_token stop) {
 /// Reads the log until it is settled or the turn ends.
 void LogFollowers::takeTurn(Target& target, std::stop_token turn) {
   Millis pause = kShortPause;
+  bool told = false;
   while (!turn.stop_requested()) {
     const bool endedBefore = hasEnded(target);
     const kube::ApiStatus read = readLog(target, turn);
@@ -203,7 +204,13 @@ void LogFollowers::takeTurn(Target& target, std::stop_token turn) {
       continue;
     }
     // A container that is about to start answers 400; a pod that is gone answers 404 until the
-    // caches know.
+    // caches know. Anything else holds the build up, and somebody must be able to find out why.
+    const int status = read.error().status;
+    if (!told && status != 400 && status != 404) {
+      log::warn("a log cannot be read, trying again",
+                {{"build", target.key}, {"pod", target.pod.name}, {"error", read.error().message}});
+      told = true;
+    }
     clock_.sleepFor(pause, turn);
     pause = std::min(pause * 2, kLongPause);
   }

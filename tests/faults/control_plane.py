@@ -30,6 +30,10 @@ CONTROLLERS = ("garbage-collector-controller", "namespace-controller", "servicea
                "persistentvolumeclaim-protection-controller", "persistentvolume-binder-controller")
 
 
+class TooSlow(Exception):
+    """This machine cannot bring the fault about that a case is made of. The runner says so aloud."""
+
+
 class Missing(Exception):
     """Something that this machine must have is not there; the runner skips and says so."""
 
@@ -364,10 +368,12 @@ class ControlPlane:
         ask("/v3/kv/compaction", {"revision": revision, "physical": True})
 
     def restart_apiserver(self, seconds):
-        """SIGKILL, and back so many seconds later (its own start included, as far as it takes less)."""
+        """SIGKILL, and back so many seconds later (its own start included, as far as it takes less). Gives how long it was away."""
         killed = time.monotonic()
         self.kill("kube-apiserver")
         time.sleep(max(0, seconds - self.start_takes))
         self.start_apiserver()
         self.wait_ready()
-        print(f"the API server was away for {time.monotonic() - killed:.1f} s")
+        away = time.monotonic() - killed
+        print(f"the API server was away for {away:.1f} s")
+        return away

@@ -14,7 +14,7 @@ here = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(here), str(here / "cases")]
 sys.dont_write_bytecode = True
 
-from control_plane import ControlPlane, Missing, cluster_program, enter_namespaces  # noqa: E402
+from control_plane import ControlPlane, Missing, TooSlow, cluster_program, enter_namespaces  # noqa: E402
 from oracle import Audit, Recorder  # noqa: E402
 from replica import operator_program  # noqa: E402
 from world import World  # noqa: E402
@@ -59,21 +59,24 @@ class Planes:
 
 
 def run_case(planes, name, function):
+    """Whether it failed; None: it was skipped."""
     start = time.monotonic()
     plane, recorder = planes.get(getattr(function, "plane", {}))
     world = World(plane, recorder, Audit(plane.audit), name.split(".test_")[1].replace("_", "-")[:30])
     try:
         function(world)
-        failed = False
+        failed, verdict = False, "ok"
+    except TooSlow as reason:
+        failed, verdict = None, f"SKIPPED: this machine is too slow: {reason}"
     except Exception:  # a case may fail in any way; the next one still runs
         traceback.print_exc(file=sys.stdout)
         world.explain()
-        failed = True
+        failed, verdict = True, "FAILED"
     world.close()
-    if failed or getattr(function, "breaks_plane", False):
+    if failed is not False or getattr(function, "breaks_plane", False):
         planes.close(AssertionError if failed else None)
-    print(f"{name}: {'FAILED' if failed else 'ok'} ({time.monotonic() - start:.1f} s)", flush=True)
-    return not failed
+    print(f"{name}: {verdict} ({time.monotonic() - start:.1f} s)", flush=True)
+    return failed
 
 
 def main(arguments):
@@ -99,14 +102,15 @@ def main(arguments):
             raise Missing(operator_program())
         enter_namespaces()
         planes = Planes()
-        failed = [name for name, function in chosen if not run_case(planes, name, function)]
+        verdicts = {name: run_case(planes, name, function) for name, function in chosen}
         planes.close()
     except Missing as what:
         print(f"SKIPPED {len(chosen)} fault cases: missing {what}")
         return 77
+    failed = [name for name, verdict in verdicts.items() if verdict]
     if failed:
         print("failed: " + ", ".join(failed))
-    return 1 if failed else 0
+    return 1 if failed else 77 if None in verdicts.values() and len(chosen) == 1 else 0
 
 
 if __name__ == "__main__":
