@@ -108,6 +108,10 @@ void Tree::forget(const std::string& path) {
     cached_.reset();
     cachedPath_.clear();
   }
+  if (isAtOrBelow(upperPath_, path)) {
+    upperCached_.reset();
+    upperPath_.clear();
+  }
 }
 
 Result<FileStat> Tree::stat(const std::string& path) {
@@ -231,7 +235,16 @@ Result<std::shared_ptr<const Fd>> Tree::claimFile(const std::string& path, bool 
     return std::shared_ptr<const Fd>();
   }
   touched_.insert(path);
-  return cached_;
+  if (!isFresh || !upper_) {
+    return cached_;
+  }
+  const std::string directory(parentOf(path));
+  if (!upperCached_ || upperPath_ != directory) {
+    TRY(Fd fd, upper_->open(directory, O_PATH | O_DIRECTORY));
+    upperCached_ = std::make_shared<const Fd>(std::move(fd));
+    upperPath_ = directory;
+  }
+  return upperCached_;
 }
 
 Status Tree::makeDirectory(const std::string& path, std::uint32_t mode) {

@@ -248,5 +248,26 @@ TEST_F(TreeTest, RoundTripKeepsEverything) {
   EXPECT_EQ(attributesOf(to), attributesOf(from));
 }
 
+TEST_F(TreeTest, GivesTheUpperDirectoryWhereOnlyTheCopyKnowsIt) {
+  ASSERT_TRUE(dir_.shell("mkdir -p root/new upper/new"));
+  auto tree = Tree::open(dir_ / "root", {}, {});
+  ASSERT_TRUE(tree);
+  auto upper = Root::open(dir_ / "upper");
+  ASSERT_TRUE(upper);
+  tree->writeThrough(std::move(*upper));
+  const auto inode = [](const Result<std::shared_ptr<const Fd>>& directory) {
+    return directory && *directory ? statAt((*directory)->get(), "").value_or(FileStat{}).inode : 0;
+  };
+  const auto inodeAt = [this](const char* path) {
+    struct stat st {};
+    return ::stat((dir_ / path).c_str(), &st) == 0 ? st.st_ino : ino_t{0};
+  };
+  EXPECT_EQ(inode(tree->claimFile("new/file", true)), inodeAt("upper/new"));
+  EXPECT_EQ(inode(tree->claimFile("new/file", false)), inodeAt("root/new"));
+  ASSERT_TRUE(tree->remove("new"));  // and nothing of it is remembered
+  ASSERT_TRUE(dir_.shell("rm -r upper/new && mkdir -p root/new upper/other upper/new"));
+  EXPECT_EQ(inode(tree->claimFile("new/file", true)), inodeAt("upper/new"));
+}
+
 }  // namespace
 }  // namespace stagewright::layer
