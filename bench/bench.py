@@ -1,11 +1,12 @@
-"""The rows of bench/run.sh: inputs, builders, measurements, the table."""
+"""The rows of bench/run.sh: measurements and the table."""
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
-import random
-import resource
+import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -14,287 +15,185 @@ import threading
 import time
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "conformance"))
+import builders
+import meter
+import tree
+from rows import REGISTRY, ROWS, fill_many, make_rng
 
 ENV = os.environ
 RUNS = int(ENV["RUNS"])
-REGISTRY = ENV["REGISTRY"]
 
 
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+# --- the registry and what is in it before ---
+
+def load_blob(registry, path):
+    with tree.get(registry, path) as answer:
+        return answer.read()
 
 
-def small_files(directory, count, rng):
-    for number in range(count):
-        write(directory / ("d%03d" % (number // 100)) / ("f%05d" % number), rng.randbytes(rng.randint(200, 1800)).hex())
+def load_bases(registry, names):
+    """Manifest, config and layers of the bases, from a registry outside of our network namespace."""
+    bases = {}
+    for name in names:
+        manifest = tree.manifest_of(registry, name)
+        bases[name] = (manifest, [load_blob(registry, "%s/blobs/%s" % (name, d["digest"]))
+                                  for d in [manifest["config"]] + manifest["layers"]])
+    return bases
 
 
-# --- inputs: each returns the Dockerfile and how often it is built, and fills the context ---
-
-def w0(context, rng):
-    write(context / "byte", b"x")
-    return "FROM scratch\nCOPY byte /byte\n"
-
-
-def w1(context, rng):
-    write(context / "main.go", 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("hello") }\n')
-    write(context / "go.mod", "module hello\n\ngo 1.19\n")
-    return ("FROM %s/golang AS build\nWORKDIR /src\nCOPY . .\nRUN CGO_ENABLED=0 go build -o /hello .\n"
-            "FROM scratch\nCOPY --from=build /hello /hello\nENTRYPOINT [\"/hello\"]\n" % REGISTRY)
+def send(method, path, data=None, media="application/octet-stream"):
+    url = path if path.startswith("http") else "http://%s/v2/%s" % (REGISTRY, path)
+    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": media})
+    return urllib.request.urlopen(request, timeout=60)
 
 
-def w2(context, rng):
-    small_files(context / "tree", int(ENV["FILES"]), rng)
-    write(context / "last", "last")
-    return ("FROM %s/busybox\nCOPY tree /tree\nRUN find /tree -name '*77' | head -100 | xargs touch\nCOPY last /last\n" % REGISTRY)
+def push_base(name, manifest, blobs):
+    for blob in blobs:
+        with send("POST", name + "/blobs/uploads/", b"") as answer:
+            place = answer.headers["Location"]
+        send("PUT", place + ("&" if "?" in place else "?") + "digest=sha256:" + hashlib.sha256(blob).hexdigest(), blob).close()
+    send("PUT", name + "/manifests/latest", json.dumps(manifest).encode(), manifest["mediaType"]).close()
 
 
-def w3(context, rng):
-    size = int(ENV["BYTES"]) // 2
-    with open(context / "big", "wb") as out:
-        for _ in range(size // 1048576):
-            out.write(rng.randbytes(1048576))
-        line = b"".join(b"%08d the quick brown fox jumps over the lazy dog\n" % n for n in range(20000))
-        for _ in range(size // len(line)):
-            out.write(line)
-    return "FROM scratch\nCOPY big /big\n"
-
-
-def w4(context, rng):
-    stages = int(ENV["STAGES"])
-    text = ""
-    for number in range(stages):
-        text += ("FROM %s/busybox AS s%d\nRUN sleep 2; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo %d > /out%d\n"
-                 % (REGISTRY, number, number, number))
-    text += "FROM scratch\n" + "".join("COPY --from=s%d /out%d /\n" % (n, n) for n in range(stages))
-    return text
-
-
-def w6(context, rng):
-    return ("FROM %s/bench-many:latest\nRUN cd /many && ls | head -12 | xargs rm -r && for d in $(ls | head -12); do "
-            "for f in $d/*; do mv $f $f.moved; done; done\n" % REGISTRY)
-
-
-def w7(context, rng):
-    for number in range(300):
-        package = context / "packages" / ("p%03d" % number)
-        for file in range(20):
-            write(package / "usr/lib" / ("p%03d" % number) / ("f%02d" % file), rng.randbytes(rng.randint(500, 8000)))
-        write(package / "usr/share/doc" / ("p%03d" % number) / "README", b"doc\n" * 200)
-    return ("FROM %s/busybox\nRUN --mount=target=/src cp -a /src/packages/. /tmp/p && for p in /tmp/p/*; do cp -a $p/. /; "
-            "mkdir -p /var/lib/dpkg/info; echo $p >> /var/lib/dpkg/status; touch /var/lib/dpkg/info/$(basename $p).list; done; "
-            "rm -rf /tmp/p /usr/share/doc\n" % REGISTRY)
-
-
-class Meter:
-    """CPU of children and the largest memory of a process tree, by sampling /proc."""
-
-    def __init__(self, roots):
-        self.roots, self.peak, self.stopped = roots, 0, False
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def tree(self):
-        parents = {}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    with open("/proc/%s/stat" % entry) as stat:
-                        fields = stat.read().rsplit(")", 1)[1].split()
-                    parents[int(entry)] = int(fields[1])
-                except OSError:
-                    pass
-        found = set(self.roots)
-        grown = True
-        while grown:
-            more = {p for p, parent in parents.items() if parent in found and p not in found}
-            found |= more
-            grown = bool(more)
-        return found
-
-    def run(self):
-        while not self.stopped:
-            total = 0
-            for pid in self.tree():
-                try:
-                    with open("/proc/%d/smaps_rollup" % pid) as rollup:
-                        total += sum(int(line.split()[1]) for line in rollup if line.startswith("Pss_Anon:"))
-                except (OSError, ValueError):
-                    pass
-            self.peak = max(self.peak, total)
+def start_registry(work, stack):
+    config = work / "registry.yml"
+    config.write_text("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage:\n  filesystem: {rootdirectory: %s}\n"
+                      "http: {addr: '%s', secret: bench}\n" % (work / "registry", REGISTRY))
+    process = subprocess.Popen([ENV["REGISTRY_BINARY"], "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    for _ in range(200):
+        try:
+            send("GET", "").close()
+            return
+        except OSError:
             time.sleep(0.05)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopped = True
-        self.thread.join()
+    raise SystemExit("bench: the registry does not answer")
 
 
-class Stagewright:
-    name = "stagewright"
-
-    def __init__(self, work):
-        self.cache = work / "stagewright"
-
-    def command(self, context, dockerfile, tag, metadata, anew):
-        return [ENV["STAGEWRIGHT"], "build", "--local", "-q", "--cache-dir", str(self.cache), "-f", str(dockerfile), "-t",
-                "%s/bench/%s" % (REGISTRY, tag), "--push", "--metadata-file", str(metadata), str(context)] + ["--no-cache"] * anew
-
-    def roots(self):
-        return []
-
-    def cpu(self):
-        return 0.0
-
-    def close(self):
-        shutil.rmtree(self.cache, ignore_errors=True)
-
-
-class BuildKit:
-    name = "buildkit"
-
-    def __init__(self, work):
-        self.state = work / "buildkit"
-        self.state.mkdir()
-        config = self.state / "buildkitd.toml"
-        config.write_text('[worker.oci]\n  snapshotter = "overlayfs"\n  gc = false\n[worker.containerd]\n  enabled = false\n'
-                          '[registry."%s"]\n  http = true\n' % REGISTRY)
-        folder = pathlib.Path(ENV["BUILDKIT"])
-        self.control = [str(folder / "buildctl"), "--addr", "unix://%s" % (self.state / "sock")]
-        self.log = open(self.state / "log", "wb")
-        self.daemon = subprocess.Popen(
-            [str(folder / "buildkitd"), "--config", str(config), "--root", str(self.state / "root"), "--addr",
-             "unix://%s" % (self.state / "sock"), "--oci-worker-net", "host", "--oci-worker-binary", ENV["RUNC"]],
-            stdout=self.log, stderr=self.log)
-        while not (self.state / "sock").exists():
-            time.sleep(0.05)
-
-    def command(self, context, dockerfile, tag, metadata, anew):
-        return self.control + ["build", "--frontend", "dockerfile.v0", "--local", "context=%s" % context, "--local",
-                               "dockerfile=%s" % dockerfile.parent, "--opt", "attest:provenance=disabled=true", "--output",
-                               "type=image,name=%s/bench/%s,push=true" % (REGISTRY, tag), "--metadata-file", str(metadata)] + ["--no-cache"] * anew
-
-    def roots(self):
-        return [self.daemon.pid]
-
-    def cpu(self):
-        with open("/proc/%d/stat" % self.daemon.pid) as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return sum(int(fields[i]) for i in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
-
-    def close(self):
-        self.daemon.terminate()
-        self.daemon.wait(30)
-        subprocess.run(["umount", "-R", str(self.state / "root")], stderr=subprocess.DEVNULL)
-
-
-def tree_digest(tag):
-    """Of the image's whole tree, contents included, so that equal trees show as equal."""
-    import image
-    accept = ",".join(("application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json",
-                       "application/vnd.docker.distribution.manifest.v2+json"))
-
-    def get(path):
-        request = urllib.request.Request("http://%s/v2/bench/%s" % (REGISTRY, path), headers={"Accept": accept})
-        return urllib.request.urlopen(request, timeout=60).read()
-
-    manifest = json.loads(get(tag + "/manifests/latest"))
-    while "layers" not in manifest:
-        manifest = json.loads(get("%s/manifests/%s" % (tag, manifest["manifests"][0]["digest"])))
-    tree, links = {}, {}
-    for layer in manifest["layers"]:
-        raw = get("%s/blobs/%s" % (tag, layer["digest"]))
-        if raw[:2] == b"\x1f\x8b":
-            raw = image.gzip.decompress(raw)
-        image.apply_layer(tree, links, raw)
-    for value in tree.values():
-        value.pop("mtime", None)
-    return hashlib.sha256(json.dumps([tree, links], sort_keys=True).encode()).hexdigest()
-
-
-def run_once(builder, context, dockerfile, tag, work, anew):
-    metadata = work / "metadata.json"
-    before, daemon = resource.getrusage(resource.RUSAGE_CHILDREN), builder.cpu()
-    begin = time.monotonic()
-    process = subprocess.Popen(builder.command(context, dockerfile, tag, metadata, anew), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE)
-    with Meter(builder.roots() + [process.pid]) as meter:
-        _, error = process.communicate()
-    wall = time.monotonic() - begin
-    if process.returncode != 0:
-        raise SystemExit("%s failed: %s" % (builder.name, error.decode(errors="replace")[-2000:]))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime + builder.cpu() - daemon
-    return {"wall": wall, "cpu": cpu, "memory": meter.peak / 1024}
-
-
-def prepare_many(work):
-    """The base of W6: one layer of many small files."""
+def make_many(work):
+    """The base of W6, made by ourselves."""
     context = work / "many"
-    small = random.Random(int(ENV["SEED"]))
-    for number in range(int(ENV["BASE_FILES"])):
-        write(context / "many" / ("d%03d" % (number // 500)) / ("f%05d" % number), small.randbytes(64).hex())
-    (context / "Dockerfile").write_text("FROM %s/busybox\nCOPY many /many\n" % REGISTRY)
+    fill_many(context, make_rng())
     subprocess.run([ENV["STAGEWRIGHT"], "build", "--local", "-q", "--cache-dir", str(work / "many-cache"), "-t",
                     "%s/bench-many" % REGISTRY, "--push", str(context)], check=True, stdout=subprocess.DEVNULL)
-    shutil.rmtree(work / "many-cache", ignore_errors=True)
+    shutil.rmtree(work / "many-cache")
     shutil.rmtree(context)
 
 
-ROWS = {"W0": w0, "W1": w1, "W2": w2, "W3": w3, "W4": w4, "W5": w2, "W6": w6, "W7": w7}
-# What happens between two runs: every step anew on warm bases, nothing, or the source of the last COPY changes.
-VARIANTS = {"W1": ("warm", "hot"), "W5": ("nothing changed", "last COPY changed")}
+# --- measurements ---
+
+def run_build(builder, command):
+    process = builder.group.popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    error = process.communicate()[1]
+    if process.returncode != 0:
+        raise SystemExit("bench: %s failed: %s" % (builder.name, error.decode(errors="replace")[-3000:]))
 
 
-def measure(row, builders, work):
-    context = work / row
-    context.mkdir()
-    dockerfile = context / "Dockerfile"
-    dockerfile.write_text(ROWS[row](context, random.Random(int(ENV["SEED"]))))
-    lines = []
-    for variant in VARIANTS.get(row, ("warm",)):
-        results = {}
-        for builder in builders:
-            tag = "%s-%s" % (row.lower(), builder.name)
-            run_once(builder, context, dockerfile, tag, work, False)
-            runs = []
-            for number in range(RUNS):
-                if variant == "last COPY changed":  # the same for every builder, so that the trees can be compared
-                    write(context / "last", "run %d" % number)
-                runs.append(run_once(builder, context, dockerfile, tag, work, variant == "warm"))
-            results[builder.name] = {key: statistics.median(r[key] for r in runs) for key in runs[0]}
-        digests = {builder.name: tree_digest("%s-%s" % (row.lower(), builder.name)) for builder in builders}
-        same = len(set(digests.values())) == 1
-        lines.append((row + " " + variant, results, same))
-    shutil.rmtree(context)
-    return lines
+def measure(builder, commands, side_by_side):
+    """One or several builds as one measurement."""
+    cpu, sent = builder.group.cpu_seconds(), meter.loopback_bytes()
+    with meter.Peak(builder.group) as peak:
+        begin = time.monotonic()
+        if side_by_side == 1:
+            for command in commands:
+                run_build(builder, command)
+        else:
+            lanes = [threading.Thread(target=lambda lane=lane: [run_build(builder, c) for c in commands[lane::side_by_side]])
+                     for lane in range(side_by_side)]
+            for lane in lanes:
+                lane.start()
+            for lane in lanes:
+                lane.join()
+        wall = time.monotonic() - begin
+    return {"wall": wall, "cpu": builder.group.cpu_seconds() - cpu, "memory": peak.bytes / 1e6,
+            "pushed": (meter.loopback_bytes() - sent) / 1e6}
+
+
+def measure_variant(row, variant, context, all_builders):
+    """Medians by builder, and whether all trees are the same."""
+    stem = "bench/%s-%s" % (row.lower(), hashlib.sha256(variant.name.encode()).hexdigest()[:6])
+    last = {}
+
+    def commands(builder, number):
+        for build in range(variant.builds):
+            name = "%s-%s-%d-%d" % (stem, builder.name, number, build) if variant.anew else "%s-%s" % (stem, builder.name)
+            last[builder.name] = name
+            yield builder.command(context, name, variant.anew, variant.compression)
+
+    runs = {builder.name: [] for builder in all_builders}
+    for builder in all_builders:  # base images come, caches fill
+        run_build(builder, next(commands(builder, 0)))
+    for number in range(1, RUNS + 1):
+        if variant.change:
+            variant.change(context, number)
+        for builder in (b for b in all_builders if number <= b.runs):
+            runs[builder.name].append(measure(builder, list(commands(builder, number)), 2 if variant.builds > 1 else 1))
+        if number == 1:  # the round that all take part in
+            digests = {builder.name: tree.digest_of(REGISTRY, last[builder.name])[0] for builder in all_builders}
+    medians = {name: {key: statistics.median(run[key] for run in results) for key in results[0]} for name, results in runs.items()}
+    with open(ENV["RESULTS"], "a") as out:
+        out.write(json.dumps({"row": row, "variant": variant.name, "runs": runs, "trees": digests, "load": os.getloadavg()}) + "\n")
+    return medians, {name for name, digest in digests.items() if digest != digests["buildkit"]}
+
+
+# --- the table ---
+
+def cell(result, builds):
+    wall = "%.0f/min" % (builds * 60 / result["wall"]) if builds > 1 else "%.3f s" % result["wall"]
+    return "%s (%.2f, %.0f, %.1f)" % (wall, result["cpu"], result["memory"], result["pushed"])
+
+
+def line(row, variant, medians, different, names):
+    ratio = medians["stagewright"]["wall"] / medians["buildkit"]["wall"]
+    aim = "%.2f" % variant.aim if variant.aim else "–"
+    same = "yes" if not different else "not " + ", ".join(sorted(different))
+    return "| %s %s | %.2f | %s | %s | %s |" % (row, variant.name, ratio, aim,
+                                               " | ".join(cell(medians[name], variant.builds) for name in names), same)
+
+
+def header(names):
+    return "| row | of BuildKit's wall | aim | %s | same tree |\n|%s" % (" | ".join(names), "---|" * (len(names) + 4))
+
+
+def machine():
+    model = next((text.split(":")[1].strip() for text in open("/proc/cpuinfo") if text.startswith("model name")), "?")
+    return "%s, %d processors (%s), Linux %s, load %.1f %.1f %.1f" % (
+        time.strftime("%Y-%m-%d %H:%M"), os.cpu_count(), model, platform.release(), *os.getloadavg())
+
+
+def measure_rows(rows, work, stack):
+    all_builders = builders.start_available(work, stack)
+    names = [builder.name for builder in all_builders]
+    print(machine() + "; median of %d; " % RUNS
+          + ", ".join(builder.version() + " (%d runs)" % builder.runs * (builder.runs != RUNS) for builder in all_builders)
+          + "".join("; without " + name for name in builders.left_out()))
+    print("Each: wall (CPU seconds of its control group, peak MB of anonymous memory, MB over the loopback)\n")
+    print(header(names), flush=True)
+    for row in rows:
+        context = work / row
+        context.mkdir()
+        (context / "Dockerfile").write_text(ROWS[row].fill(context, make_rng()))
+        for variant in ROWS[row].variants:
+            print(line(row, variant, *measure_variant(row, variant, context, all_builders), names), flush=True)
+        shutil.rmtree(context)
+    print("\nload at the end: %.1f %.1f %.1f" % os.getloadavg())
 
 
 def main():
     rows = sys.argv[1:] or list(ROWS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # so that everything is taken down
+    bases = load_bases(ENV["REGISTRY"], ["busybox", "golang"] if "W1" in rows else ["busybox"])
     work = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=ENV.get("BENCH_DIR")))
-    builders = [Stagewright(work), BuildKit(work)]
-    print("| row | BuildKit wall s (cpu s, MB) | stagewright wall s (cpu s, MB) | ratio | same tree |")
-    print("|---|---|---|---|---|", flush=True)
-    try:
+    meter.enter_network_namespace()
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
+        start_registry(work, stack)
+        for name, (manifest, blobs) in bases.items():
+            push_base(name, manifest, blobs)
         if "W6" in rows:
-            prepare_many(work)
-        for row in rows:
-            for name, results, same in measure(row, builders, work):
-                ours, theirs = results["stagewright"], results["buildkit"]
-                cell = "%.3f (%.2f, %.0f)"
-                print("| %s | %s | %s | %.2f | %s |" % (
-                    name, cell % (theirs["wall"], theirs["cpu"], theirs["memory"]),
-                    cell % (ours["wall"], ours["cpu"], ours["memory"]), ours["wall"] / theirs["wall"],
-                    "yes" if same else "NO"), flush=True)
-    finally:
-        for builder in builders:
-            builder.close()
-        shutil.rmtree(work, ignore_errors=True)
+            make_many(work)
+        measure_rows(rows, work, stack)
 
 
 if __name__ == "__main__":
