@@ -77,6 +77,7 @@ CacheManifest makeCacheManifest(const CacheContent& content) {
 Result<CacheContent> parseCacheConfig(const std::string& config) {
   TRY(const Json json, parseJson(config));
   const JsonReader reader(json);
+  CHECK_OK(reader.mustBeObject());
   CacheContent content;
   TRY(const auto steps, reader.array("steps"));
   if (steps.size() > kMaxSteps) {

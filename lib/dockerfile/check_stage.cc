@@ -251,18 +251,21 @@ StageFacts StageChecker::startOf(const Stage& stage, std::vector<std::string>& t
   facts.platform = platformOf(stage);
   if (base == "scratch") {
     facts.environmentKnown = true;
-  } else if (!isNamedContext(base)) {
+  } else {
     useImage(stage, base, facts, triggers);
   }
   return facts;
 }
 
 void StageChecker::runStage(const Stage& stage) {
-  if (!stage.name.empty() && isNamedContext(stage.name)) {
-    done_[stage.index] = StageFacts();  // replaced as a whole
+  std::vector<std::string> triggers;
+  if (!stage.name.empty() && isNamedContext(stage.name)) {  // replaced as a whole
+    StageFacts facts;
+    facts.platform = platformOf(stage);
+    useImage(stage, stage.name, facts, triggers);
+    done_[stage.index] = std::move(facts);
     return;
   }
-  std::vector<std::string> triggers;
   StageFacts facts = startOf(stage, triggers);
   if (!facts.environment.find("PATH")) {
     facts.environment.set("PATH", kDefaultPath);

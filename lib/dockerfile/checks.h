@@ -68,9 +68,9 @@ struct CheckInputs {
   bool allStages = true;  ///< `check` without a target looks at every stage
   std::string targetPlatform = "linux/amd64";
   std::string buildPlatform = "linux/amd64";
-  std::vector<std::string> namedContexts;  ///< names, for bases and --from
-  /// Facts of a base image by its expanded name and platform; nothing if unknown (its variables
-  /// then never count as undefined). May be empty.
+  std::vector<std::string> namedContexts;  ///< names: a stage of that name is replaced
+  /// Facts of a base image by its expanded name and platform, or of what a named context puts in
+  /// its place; nothing if unknown (its variables then never count as undefined). May be empty.
   std::function<std::optional<BaseImageFacts>(std::string_view image, std::string_view platform)>
       baseImage;
   const IgnoreMatcher* ignore = nullptr;  ///< of the main context; null if there is no ignore file

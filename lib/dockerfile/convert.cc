@@ -156,23 +156,40 @@ Parsed<std::vector<MountFlag>> mountsOf(const FlagValues& flags) {
   return mounts;
 }
 
-/// `name`, `name=NAME`, with `required`: whether RUN fails without the device (§5.2, labs).
-Result<bool> isDeviceRequired(const std::string& text) {
+/// `name`, `name=NAME`, with `required` (§5.2, labs). The first field that is no key is the name: `vendor.com/gpu=all`.
+struct Device {
+  std::string name;
   bool required = false;
+};
+
+Result<Device> parseDevice(const std::string& text) {
+  Device device;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     const std::string field = text.substr(begin, end - begin);
-    const bool isName = begin == 0 && field.find('=') == std::string::npos;
-    if (field == "required" || field == "required=true") {
-      required = true;
-    } else if (!isName && field != "required=false" && !field.starts_with("name=")) {
-      return invalid(field.find('=') == std::string::npos
-                         ? "invalid field '" + field + "' must be a key=value pair"
-                         : "unexpected key '" + field.substr(0, field.find('=')) + "' in '" + field + "'");
+    const std::size_t equals = field.find('=');
+    const std::string key = lower(field.substr(0, equals));
+    const std::string value = equals == std::string::npos ? "true" : field.substr(equals + 1);
+    if (key == "required") {
+      const std::optional<bool> required = parseGoBool(value);
+      if (!required) {
+        return invalid("invalid value for " + key + ": " + value);
+      }
+      device.required = *required;
+    } else if (key == "name" && equals != std::string::npos) {
+      if (!device.name.empty()) {
+        return invalid("device name already set to " + device.name);
+      }
+      device.name = value;
+    } else if (device.name.empty()) {
+      device.name = field;
+    } else {
+      return invalid(equals == std::string::npos ? "invalid field '" + field + "' must be a key=value pair"
+                                                 : "unexpected key '" + key + "' in '" + field + "'");
     }
     begin = end + 1;
   }
-  return required;
+  return device;
 }
 
 Body convertRun(const SyntaxNode& node) {
@@ -184,12 +201,14 @@ Body convertRun(const SyntaxNode& node) {
     return tl::unexpected<Mistake>(flags.error());
   }
   const auto& devices = flags->list("device");
-  for (const std::string& device : devices) {
-    if (Result<bool> required = isDeviceRequired(device); !required) {
-      return mistake(required.error().message, "--device=" + device);
-    } else if (*required) {
-      return mistake("required device " + goQuoted(device.substr(0, device.find(','))) + " is not registered",
-                     "--device=" + device, "without `required` RUN goes on without it");
+  for (const std::string& text : devices) {
+    const Result<Device> device = parseDevice(text);
+    if (!device) {
+      return mistake(device.error().message, "--device=" + text);
+    }
+    if (device->required) {
+      return mistake("required device " + goQuoted(device->name) + " is not registered", "--device=" + text,
+                     "without `required` RUN goes on without it");
     }
   }
   Run run;

@@ -17,20 +17,17 @@ constexpr std::size_t kMaxExportsOfStage = 1000;
 constexpr std::size_t kMaxFetchesOfPlan = 1000;
 constexpr std::size_t kMaxWarningsOfPlan = 1000;
 
+/// What a stage on `name` begins with, as far as the checks want to know.
 std::optional<dockerfile::BaseImageFacts> factsOf(const PlanInput& input, const KnownImages& known,
                                                   std::string_view name,
                                                   std::string_view platform) {
-  const std::string wanted = platform.empty() ? input.platform.str() : std::string(platform);
-  std::string image(name);
-  for (const NamedContext& context : input.contexts) {
-    image = context.kind == NamedContext::Kind::kImage && context.name == name ? context.image : image;
+  const auto wanted = oci::parsePlatform(platform);
+  const oci::Platform& of = wanted ? *wanted : input.platform;
+  const NamedContext* context = findContext(input, std::string(name), of);
+  if (context != nullptr && context->kind != NamedContext::Kind::kImage) {
+    return dockerfile::BaseImageFacts{};  // scratch, or files on it
   }
-  auto found = known.find(image + " " + wanted);
-  if (found == known.end()) {
-    if (const auto normal = oci::parsePlatform(wanted)) {
-      found = known.find(image + " " + normal->str());
-    }
-  }
+  const auto found = known.find((context != nullptr ? context->image : std::string(name)) + " " + of.str());
   if (found == known.end()) {
     return std::nullopt;
   }

@@ -43,25 +43,6 @@ std::string normalised(const std::string& name) {
   return reference->str();
 }
 
-const NamedContext* findContext(const PlanInput& input, const std::string& name,
-                                const oci::Platform& platform) {
-  if (name == kScratch || name == "context") {
-    return nullptr;
-  }
-  const std::string wanted = normalised(name);
-  const NamedContext* found = nullptr;
-  for (const NamedContext& context : input.contexts) {
-    const std::size_t at = context.name.find("::");
-    if (at == std::string::npos) {
-      found = found == nullptr && normalised(context.name) == wanted ? &context : found;
-    } else if (context.name.substr(at + 2) == platform.str() &&
-               normalised(context.name.substr(0, at)) == wanted) {
-      return &context;
-    }
-  }
-  return found;
-}
-
 struct Edge {
   int to = 0;
   SourceRange where;
@@ -459,6 +440,25 @@ class GraphBuilder {
 };
 
 }  // namespace
+
+const NamedContext* findContext(const PlanInput& input, const std::string& name,
+                                const oci::Platform& platform) {
+  if (name == kScratch || name == "context") {
+    return nullptr;
+  }
+  const std::string wanted = normalised(name);
+  const NamedContext* found = nullptr;
+  for (const NamedContext& context : input.contexts) {
+    const std::size_t at = context.name.find("::");
+    if (at == std::string::npos) {
+      found = found == nullptr && normalised(context.name) == wanted ? &context : found;
+    } else if (context.name.substr(at + 2) == platform.str() &&
+               normalised(context.name.substr(0, at)) == wanted) {
+      return &context;
+    }
+  }
+  return found;
+}
 
 SourceOfCopy StageGraph::copySource(std::string_view from) const {
   if (const auto index = asIndex(from)) {

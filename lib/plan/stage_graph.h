@@ -52,6 +52,10 @@ struct StageGraph {
   SourceOfCopy mountSource(std::string_view from) const;  ///< no indexes (section 5.2)
 };
 
+/// The named context that stands for the image or stage `name`, in whatever spelling; null if there is none. One that is
+/// for `platform` alone comes first.
+const NamedContext* findContext(const PlanInput& input, const std::string& name, const oci::Platform& platform);
+
 Result<StageGraph> makeStageGraph(const PlanInput& input, const Arguments& arguments,
                                   const KnownImages& known);
 

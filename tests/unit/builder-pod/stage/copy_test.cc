@@ -288,13 +288,15 @@ t.close()')";
     std::string text = python;
     return text.replace(text.find("%s"), 2, body);
   };
-  EXPECT_EQ(copy(with("add(\"l\", type=b\"2\", linkname=\"/etc\"); add(\"l/evil\")"), "mkdir etc",
-                 {.path = "a.tar", .destination = "/x", .isAdd = true}),
-            "");
+  // The destination is the root of what its links name: /etc of the image stays as it is.
+  const std::string throughLink = with("add(\"l\", type=b\"2\", linkname=\"/etc\"); add(\"l/evil\")");
+  EXPECT_EQ(copy(throughLink, "mkdir etc", {.path = "a.tar", .destination = "/x", .isAdd = true}),
+            "open /l/evil: no such file or directory");
+  EXPECT_EQ(listing(), "d etc\nd x\nl x/l\n");
+  EXPECT_EQ(copy(throughLink, "mkdir -p etc x/etc", {.path = "a.tar", .destination = "/x", .isAdd = true}), "");
   EXPECT_EQ(listing(), "d etc\nd x\nd x/etc\nf x/etc/evil\nl x/l\n");
-  EXPECT_NE(
-      copy(with("add(\"../evil\")"), "true", {.path = "a.tar", .destination = "/x", .isAdd = true}),
-      "");
+  EXPECT_EQ(copy(with("add(\"../evil\")"), "true", {.path = "a.tar", .destination = "/x", .isAdd = true}), "");
+  EXPECT_EQ(listing(), "d x\nf x/evil\n");
   EXPECT_NE(copy(with("add(\"h\", type=b\"1\", linkname=\"../../src/a.tar\")"), "true",
                  {.path = "a.tar", .destination = "/x", .isAdd = true}),
             "");

@@ -169,11 +169,16 @@ TEST(CheckFile, UnknownBasesHaveNoUndefinedVariables) {
   EXPECT_EQ(findings("FROM alpine\nCOPY $X /\n", inputs), Lines());
   EXPECT_EQ(findings("FROM scratch\nCOPY $X /\n", inputs),
             Lines{"2: UndefinedVar: Usage of undefined variable '$X'"});
-  inputs = emptyBases();
+}
+
+TEST(CheckFile, NamedContextsReplaceStagesAndBases) {
+  CheckInputs inputs;
   inputs.namedContexts = {"alpine", "b"};
-  EXPECT_EQ(
-      findings("FROM alpine\nCOPY $X /\nFROM scratch AS b\nCOPY $X /\nFROM b\nCOPY $X /\n", inputs),
-      Lines());
+  const std::string text = "FROM alpine\nCOPY $X /\nFROM scratch AS b\nCOPY $X /\nFROM b\nCOPY $X /\n";
+  EXPECT_EQ(findings(text, inputs), Lines());  // it is not known what they are
+  inputs.baseImage = emptyBases().baseImage;
+  EXPECT_EQ(findings(text, inputs), (Lines{"2: UndefinedVar: Usage of undefined variable '$X'",
+                                           "6: UndefinedVar: Usage of undefined variable '$X'"}));
 }
 
 TEST(CheckFile, UsesWhatItIsToldAboutBases) {

@@ -224,8 +224,7 @@ TEST(Stages, MistakesSayWhereAndWhat) {
        "Dockerfile:1:6: base name (${B}) should not be blank\n  1 | FROM ${B}\n    |      ^"},
       {"FROM a AS base\nFROM Base\n",
        "Dockerfile:2:6: failed to parse stage name \"Base\": invalid reference format: repository "
-       "name must be "
-       "lowercase\n  2 | FROM Base\n    |      ^\nhint: did you mean stage `base`?"},
+       "name (library/Base) must be lowercase\n  2 | FROM Base\n    |      ^\nhint: did you mean stage `base`?"},
       // Not needed by the target, checked all the same.
       {"FROM A:B:C AS u\nFROM scratch\n",
        "Dockerfile:1:6: failed to parse stage name \"A:B:C\": invalid reference format"},
