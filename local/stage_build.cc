@@ -43,7 +43,8 @@ Status StageBuild::run(std::stop_token stop) {
 void StageBuild::blame(const plan::Step& step, int vertex, const Error& error) {
   if (error.code == Code::kInvalid || error.code == Code::kNotFound || error.code == Code::kConflict ||
       error.code == Code::kDenied) {
-    failure_ = StepFailure{vertex, step.text, step.line, error.message};
+    // A trigger has no line of its own: FROM gets the blame.
+    failure_ = StepFailure{vertex, step.text, step.line > 0 ? step.line : stage_.line, error.message};
   }
 }
 

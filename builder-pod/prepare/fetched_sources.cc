@@ -147,9 +147,13 @@ Outcome<std::string> findSubdir(const std::string& checkout, const plan::Fetch& 
   TRY_OR(const std::string resolved, root.resolve(subdir), error,
          refuseInput("SourceNotFound", fetch.url + ": " + error.message));
   const auto st = root.stat(resolved);
-  if (!st || !st->isDirectory()) {
+  if (!st) {
     return refuseInput("SourceNotFound",
-                       fetch.url + ": there is no directory " + quoted(fetch.subdir) + " in it");
+                       fetch.url + ": invalid subdir " + fetch.subdir + ": no such file or directory");
+  }
+  if (!st->isDirectory()) {
+    return refuseInput("SourceNotFound",
+                       fetch.url + ": invalid subdir " + fetch.subdir + ": not a directory");
   }
   return checkout + "/" + resolved;
 }
@@ -231,11 +235,13 @@ Outcome<FetchedSource> SourceFetcher::clone(const plan::Fetch& fetch, const std:
     CHECK_OR(removeTree(checkout + "/.git"), error, refuseVolume(checkout, error));
   }
   TRY(const std::string wanted, findSubdir(checkout, fetch));
-  const std::size_t slash = wanted.rfind('/');
-  TRY_OR(const Fd parent, openDirectory(wanted.substr(0, slash)), error,
-         refuseVolume(checkout, error));
-  CHECK_OR(setTimes(parent.get(), wanted.substr(slash + 1), revision.commitTime), error,
+  if (fetch.commitTime) {
+    const std::size_t slash = wanted.rfind('/');
+    TRY_OR(const Fd parent, openDirectory(wanted.substr(0, slash)), error,
            refuseVolume(checkout, error));
+    CHECK_OR(setTimes(parent.get(), wanted.substr(slash + 1), revision.commitTime), error,
+             refuseVolume(checkout, error));
+  }
   if (::rename(wanted.c_str(), path.c_str()) != 0) {
     return refuseVolume(checkout, systemError("rename", wanted, errno));
   }

@@ -41,10 +41,9 @@ class SourceFetcher {
       : rules_(std::move(rules)), transport_(transport), clock_(clock), stop_(std::move(stop)) {}
 
   /// Makes `path`, which must not exist: a file (mode 0600, its time that of Last-Modified, else
-  /// 1970), or for git a directory whose files have the commit's time. Beside it `<path>.tmp` is
-  /// used. Refuses: SourceNotFound, SourceRevisionNotFound, SourceAuthFailed, SourceUnavailable,
-  /// DockerfileInvalid (checksum, kind of URL, too large), PolicyViolation, WorkspaceFull,
-  /// InternalError.
+  /// 1970), or for git a directory. Beside it `<path>.tmp` is used. Refuses: SourceNotFound,
+  /// SourceRevisionNotFound, SourceAuthFailed, SourceUnavailable, DockerfileInvalid (checksum, kind
+  /// of URL, too large), PolicyViolation, WorkspaceFull, InternalError.
   Outcome<FetchedSource> fetch(const plan::Fetch& fetch, const std::string& path);
 
  private:

@@ -36,9 +36,6 @@ std::string describe(const plan::GitSource& source) {
   if (!source.tag.empty()) {
     return "tag " + quoted(source.tag);
   }
-  if (!source.revision.empty()) {
-    return "branch, tag or commit " + quoted(source.revision);
-  }
   return source.commit.empty() ? "HEAD" : "commit " + quoted(source.commit);
 }
 
@@ -71,6 +68,10 @@ bool isRevisionMissing(const ProgramEnd& end) { return saysAny(end.err, kRevisio
 
 Refusal refuseRevision(const plan::GitSource& source, std::string_view err) {
   const std::string cause = err.empty() ? "" : " (git: " + lastWords(err) + ")";
+  if (!source.revision.empty()) {  // of ADD, in BuildKit's words
+    return refuseInput("SourceRevisionNotFound", quoted(source.url) + ": repository does not contain ref " +
+                                                     source.revision + cause);
+  }
   return refuseInput("SourceRevisionNotFound",
                      quoted(source.url) + " has no " + describe(source) + cause);
 }

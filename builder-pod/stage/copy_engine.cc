@@ -122,6 +122,7 @@ Status CopyEngine::copy(SourceTree& source, const std::string& path,
                                  : st.error();
   }
   TRY(const std::string placed, placeTarget(*st, path, target));
+  fromRoot_ = from.empty();
   CHECK_OK(visit(Visit{from, "", placed, false, false}, {}, {}));
   CHECK_OK(crew_.drain());
   return finishDirectories();
@@ -170,6 +171,8 @@ Status CopyEngine::visit(const Visit& v, const Memory& includedAbove, const Memo
   if (!included && !st.isDirectory()) {
     return ok();
   }
+  foundAny_ = foundAny_ || (included && !v.components.empty());
+  CHECK_OK(checkLink(v, st));
   CHECK_OK(checkParent(v));
   if (st.isDirectory()) {
     return visitDirectory(v, st, included, excluded, include, exclude);
@@ -182,6 +185,17 @@ Status CopyEngine::visit(const Visit& v, const Memory& includedAbove, const Memo
     made_.insert(v.target);
   }
   return copyObject(v, st);
+}
+
+/// Where patterns choose, BuildKit looks behind the links that lie in the root itself.
+Status CopyEngine::checkLink(const Visit& v, const FileStat& st) {
+  const bool isLooked = (include_ || exclude_) && options_.followLinks && fromRoot_ && st.isSymlink() &&
+                        v.components.find('/') == std::string::npos;
+  if (!isLooked) {
+    return ok();
+  }
+  const auto resolved = source_->resolve(v.path);
+  return resolved && source_->stat(*resolved) ? ok() : Status(notFound("\"/" + v.path + "\": not found"));
 }
 
 /// What is at the target of something that is no directory gives way.

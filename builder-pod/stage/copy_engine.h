@@ -41,6 +41,9 @@ class CopyEngine {
   /// texts.
   Status copy(SourceTree& source, const std::string& path, const std::string& destination);
 
+  /// Whether a pattern let anything below a source through, in all copies so far.
+  bool foundAny() const { return foundAny_; }
+
   /// MkdirAll: makes the missing directories of `path` (clean, resolved); kInvalid if something
   /// else is in the way. Without an owner they are the builder's own, 0:0.
   static Status makeDirectories(layer::Tree& tree, const std::string& path, std::uint32_t mode,
@@ -75,6 +78,7 @@ class CopyEngine {
   Result<std::string> placeTarget(const layer::FileStat& source, const std::string& sourcePath,
                                   const std::string& target);
   Status visit(const Visit& v, const Memory& includedAbove, const Memory& excludedAbove);
+  Status checkLink(const Visit& v, const layer::FileStat& st);
   Status clearWay(const Visit& v);
   Status finishDirectories();
   Status visitDirectory(const Visit& v, const layer::FileStat& st, bool included, bool excluded,
@@ -95,6 +99,8 @@ class CopyEngine {
   layer::Tree& tree_;
   CopyOptions options_;
   SourceTree* source_ = nullptr;
+  bool fromRoot_ = false;  ///< the source is the root of its tree
+  bool foundAny_ = false;  ///< something below the source was not left out
   std::optional<layer::PatternList> include_;
   std::optional<layer::PatternList> exclude_;
   std::vector<Pending> pending_;

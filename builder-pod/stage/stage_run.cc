@@ -331,7 +331,7 @@ plan::Failure StageRun::describe(const Error& error) const {
   if (current_ >= 0) {
     const plan::Step& step = stage_.steps[static_cast<std::size_t>(current_)];
     failure.instruction = step.text;
-    failure.line = step.line;
+    failure.line = step.line > 0 ? step.line : stage_.line;  // a trigger has no line of its own
     failure.logTail = log_.tail();
   }
   return failure;

@@ -119,7 +119,6 @@ Status StageRun::judge(const plan::Step& step, const plan::RunStep& run,
   }
   failure_ = plan::Failure{};
   failure_->exitCode = outcome.exitCode;
-  failure_->line = step.line;
   const std::string process = "process \"" + joined(run.argv) + "\" did not complete successfully";
   switch (outcome.kind) {
     case RunOutcome::Kind::kStopped:

@@ -102,17 +102,14 @@ Status SourceCopier::copyParents(SourceTree& from) {
   std::string base;
   std::string pattern;
   splitPivot(source_.path, base, pattern);
-  if (!layer::hasWildcard(base) && !layer::hasWildcard(pattern) &&
-      !from.stat(from.resolve(layer::joinPath(base, pattern)).value_or(""))) {
-    return missingSource(base + "/" + pattern);
-  }
   options_.include = {pattern};
   CopyEngine engine(tree_, options_);
   TRY(const Expansion expansion, expandWildcards(from, base));
   for (const std::string& path : expansion.paths) {
     CHECK_OK(engine.copy(from, path, copy_.destination));
   }
-  return ok();
+  const bool mustExist = !layer::hasWildcard(base) && !layer::hasWildcard(pattern);
+  return mustExist && !engine.foundAny() ? Status(missingSource(base + "/" + pattern)) : ok();
 }
 
 bool SourceCopier::shouldUnpack() const {

@@ -83,7 +83,11 @@ class Unpacker {
       case TarType::kHardLink: {
         const std::string target = layer::cleanPath(entry.link);
         TRY(const std::string directory, resolveInside(layer::parentOf(target)));
-        return tree_.makeLink(path, layer::joinPath(directory, layer::baseOf(target)));
+        const Status linked = tree_.makeLink(path, layer::joinPath(directory, layer::baseOf(target)));
+        return !linked && linked.error().code == Code::kNotFound
+                   ? Status(notFound("link /" + target + " /" + layer::cleanPath(entry.name) +
+                                     ": no such file or directory"))
+                   : linked;
       }
       default:
         return tree_.makeNode(path, nodeType(entry.type) | entry.mode, entry.major, entry.minor);

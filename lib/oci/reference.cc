@@ -193,15 +193,14 @@ Result<Reference> parseReference(std::string_view text) {
   }
   const std::size_t slash = name.rfind('/');
   const std::size_t colon = name.find(':', slash == std::string_view::npos ? 0 : slash);
+  TRY(out.repository, parseName(text, name.substr(0, colon)));  // of a name that is wrong twice, this is said
   if (colon != std::string_view::npos) {
     const std::string_view tag = name.substr(colon + 1);
     if (!isValidTag(tag)) {
       return bad(text, "invalid tag " + quoted(tag, 160));
     }
     out.tag = std::string(tag);
-    name = name.substr(0, colon);
   }
-  TRY(out.repository, parseName(text, name));
   return out;
 }
 

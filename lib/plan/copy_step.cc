@@ -251,6 +251,7 @@ class CopyCompiler {
     fetch.ref = git.ref;
     fetch.subdir = git.subdir;
     fetch.submodules = git.submodules.value_or(true);
+    fetch.commitTime = git.commitTime;
     return addFetch(std::move(fetch), "");
   }
 

@@ -164,6 +164,7 @@ struct Fetch {
   std::string ref;                 ///< branch, tag, refs/…, commit; empty: the remote's HEAD
   std::string subdir;
   bool submodules = true;
+  bool commitTime = false;         ///< files get the commit's time, not that of the checkout
 };
 
 struct Warning {

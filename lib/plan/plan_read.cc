@@ -366,6 +366,7 @@ Result<Fetch> readFetch(const JsonReader& reader) {
   TRY(out.ref, reader.string("ref", ""));
   TRY(out.subdir, reader.string("subdir", ""));
   TRY(out.submodules, reader.boolean("submodules", true));
+  TRY(out.commitTime, reader.boolean("commitTime", false));
   return out;
 }
 

@@ -167,7 +167,8 @@ Json writeFetch(const Fetch& fetch) {
           {"remote", fetch.remote},
           {"ref", fetch.ref},
           {"subdir", fetch.subdir},
-          {"submodules", fetch.submodules}};
+          {"submodules", fetch.submodules},
+          {"commitTime", fetch.commitTime}};
 }
 
 }  // namespace

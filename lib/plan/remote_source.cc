@@ -143,8 +143,7 @@ std::string prefixed(std::string_view prefix, const std::string& name) {
   return startsWith(name, prefix) ? name : std::string(prefix) + name;
 }
 
-/// `mtime` and `fetch-by-commit` say how to fetch, which prepare decides for itself; their values
-/// are checked.
+/// `fetch-by-commit` says how to fetch, which prepare decides for itself; its value is checked.
 Status readOption(const std::string& key, const std::string& value, GitRef& out) {
   if (key == "keep-git-dir") {
     TRY(out.keepGitDir, parseSwitch(key, value));
@@ -154,8 +153,9 @@ Status readOption(const std::string& key, const std::string& value, GitRef& out)
     CHECK_OK(parseSwitch(key, value));
   } else if (key == "mtime") {
     if (value != "checkout" && value != "commit") {
-      return invalid("invalid mtime value: " + quotedText(value));
+      return invalid("invalid mtime value: " + quotedText(value) + " (must be \"checkout\" or \"commit\")");
     }
+    out.commitTime = value == "commit";
   } else if (value.empty()) {
     return invalid("query " + quotedText(key) + " has no value");
   } else if (key == "ref") {

@@ -18,6 +18,7 @@ struct GitRef {
   std::string checksum;  ///< the commit, or a prefix of it
   std::optional<bool> keepGitDir;
   std::optional<bool> submodules;
+  bool commitTime = false;  ///< of the files, rather than the checkout's
 };
 
 /// Nothing if the text is no git source. Errors: kInvalid for a bad query, worded as section 6.13.

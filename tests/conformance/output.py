@@ -63,7 +63,8 @@ def says(ours, theirs):
     """Whether our message holds what theirs says. We add places, source lines and hints around it."""
     def flat(text):
         text = text.replace("\\", "").replace(": not found", ": no such file or directory")
-        return " ".join(re.sub(r"\b[a-z]*stat (\S+):|\bopen (\S+):|\bmkdir (\S+):", "", text).split()).lower()
+        text = re.sub(r', output: ""$|(?<=got )\s*or ', "", text)  # git's words where it has none, the digest of no tag
+        return " ".join(re.sub(r"(failed to )?\b[a-z]*stat(at)? (\S+):|\bopen (\S+):|\bmkdir (\S+):", "", text).split()).lower()
     return flat(theirs) in flat(ours)
 
 

@@ -94,6 +94,12 @@ def write_case(case, root, server):
                             platform=case.get("platform", ""), group=case.get("group", ""))
 
 
+def needed_bases(case):
+    """The images of the test registry that a case begins with or names."""
+    named = {what.rpartition("@REGISTRY@/")[2] for what in case.get("contexts", {}).values() if isinstance(what, str)}
+    return [name for name, image in builders.BASES.items() if name == case.get("base", "busybox") or image in named]
+
+
 def base_layers(case):
     return 0 if case.get("base") == "scratch" else builders.layers_of(case.get("base", "busybox"))
 
@@ -175,9 +181,10 @@ def build_all(builder, cases, names, jobs):
     def one(name):
         server = free.get()
         try:
-            base = cases[name].get("base", "busybox")
-            if base != "scratch":
-                builders.layers_of(base)
+            base = ""
+            for needed in needed_bases(cases[name]):
+                base = needed
+                builders.layers_of(needed)
             return build(builder, cases[name], server)
         except OSError as error:
             return None, "no base %s: %s" % (base, error)
@@ -201,6 +208,9 @@ def record(cases, names, jobs):
             if found is None:
                 print("skipped %s: %s" % (name, log), flush=True)
                 continue
+            if found.get("message") == "" and "fails" in found and name.startswith("rebuild/complete_"):
+                print("not recorded %s: the network failed: %s" % (name, log.strip().splitlines()[-1]), flush=True)
+                continue
             expected[name] = found
             print("recorded %s%s" % (name, " (fails: %s)" % log.strip().splitlines()[-1] if "fails" in expected[name] else ""),
                   flush=True)
@@ -212,7 +222,7 @@ def record(cases, names, jobs):
     return 0
 
 
-def compare(cases, names, binary, jobs):
+def compare(cases, names, binary, jobs, verbose):
     expected = load_expected()
     known = json.loads((HERE / "known.json").read_text())  # docs/compatibility.md
     builder = builders.Stagewright(binary)
@@ -233,7 +243,8 @@ def compare(cases, names, binary, jobs):
                 continue
             if name in known:
                 lines = ["is listed in known.json and does not differ any more"]
-            print("%s %s" % ("FAIL" if lines else "ok  ", name), flush=True)
+            if lines or verbose:
+                print("%s %s" % ("FAIL" if lines else "ok  ", name), flush=True)
             if lines:
                 wrong.append(name)
                 print("    " + "\n    ".join(lines[:12]))
@@ -254,6 +265,7 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--stagewright", default=os.environ.get("STAGEWRIGHT", "stagewright"))
     parser.add_argument("--jobs", type=int, default=2, help="builds at a time")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the cases that are as BuildKit has them too")
     parser.add_argument("names", nargs="*", help="names or prefixes of cases")
     options = parser.parse_args()
     cases = load_cases()
@@ -272,7 +284,7 @@ def main():
     if options.record:
         known = load_expected() if options.missing else {}
         return record(cases, [n for n in names if n not in known], options.jobs)
-    return compare(cases, names, options.stagewright, options.jobs)
+    return compare(cases, names, options.stagewright, options.jobs, options.verbose)
 
 
 if __name__ == "__main__":

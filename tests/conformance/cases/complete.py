@@ -18,8 +18,7 @@ MONO = {"services/api/main.sh": {"text": "#!/bin/sh\necho api\n", "mode": 0o755}
 
 # name: (files, Dockerfile, more)
 FILES = {
-    "go_two_stages": (GO, """# syntax=docker/dockerfile:1
-FROM golang:1.22 AS build
+    "go_two_stages": (GO, """FROM golang:1.22 AS build
 WORKDIR /src
 COPY go.mod ./
 RUN go mod download

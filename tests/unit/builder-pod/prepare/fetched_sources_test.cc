@@ -219,8 +219,15 @@ TEST_F(FetchRepository, TakesHeadBranchTagFullNameAndCommit) {
   }
 }
 
-TEST_F(FetchRepository, TimesAreTheCommits) {
-  ASSERT_TRUE(fetch(repository()));
+TEST_F(FetchRepository, TimesAreTheCheckoutsOrOnRequestTheCommits) {
+  plan::Fetch wanted = repository();
+  ASSERT_TRUE(fetch(wanted));
+  struct stat top {};
+  ASSERT_EQ(::lstat((target() + "/top").c_str(), &top), 0);
+  EXPECT_GT(top.st_mtime, 1700000000);
+  fs::remove_all(target());
+  wanted.commitTime = true;
+  ASSERT_TRUE(fetch(wanted));
   for (const char* path : {"", "/top", "/sub/dir/file", "/out"}) {
     struct stat st {};
     ASSERT_EQ(::lstat((target() + path).c_str(), &st), 0);
@@ -244,7 +251,7 @@ TEST_F(FetchRepository, TakesASubdirectoryAndNeverLeaves) {
   for (const char* subdir : {"none", "top", "out"}) {
     const auto refused = failure(repository("", subdir));
     EXPECT_EQ(refused.reason, "SourceNotFound") << subdir;
-    EXPECT_THAT(refused.message, HasSubstr("there is no directory")) << subdir;
+    EXPECT_THAT(refused.message, HasSubstr("invalid subdir " + std::string(subdir) + ": no")) << subdir;
   }
 }
 
@@ -259,7 +266,7 @@ TEST_F(FetchRepository, ChecksTheCommit) {
 TEST_F(FetchRepository, SaysWhatIsNotThere) {
   const auto refused = failure(repository("no-such"));
   EXPECT_EQ(refused.reason, "SourceRevisionNotFound");
-  EXPECT_THAT(refused.message, HasSubstr("has no branch, tag or commit \"no-such\""));
+  EXPECT_THAT(refused.message, HasSubstr("repository does not contain ref no-such"));
   plan::Fetch ssh = repository();
   ssh.remote = "git@git.example:x.git";
   EXPECT_THAT(failure(ssh).message, HasSubstr("only http and https are supported"));

@@ -153,6 +153,15 @@ TEST_F(CopyTest, Conflicts) {
        "true",
        {.path = "a/none", .destination = "/x", .parents = true},
        "failed to calculate checksum of ref: \"/a/none\": not found"},
+      {"mkdir d; touch d/f; ln -s d l",
+       "true",
+       {.path = "l/f", .destination = "/x/", .parents = true},
+       "failed to calculate checksum of ref: \"/l/f\": not found"},
+      {"mkdir d; touch d/f",
+       "true",
+       {.path = "d/./f", .destination = "/x/", .excludes = {"f"}, .parents = true},
+       "failed to calculate checksum of ref: \"/d/f\": not found"},
+      {"ln -s /outside l", "true", {.path = ".", .destination = "/x/", .excludes = {"o"}}, "\"/l\": not found"},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(copy(c.source, c.tree, c.instruction), c.message);
@@ -208,6 +217,10 @@ TEST_F(CopyTest, ExcludesAndParents) {
                  {.path = "a/./**/f", .destination = "/x/", .parents = true}),
             "");
   EXPECT_EQ(listing(), "d x\nd x/b\nd x/b/c\nf x/b/c/f\n");
+  EXPECT_EQ(copy("mkdir d; ln -s /outside d/l; ln -s /outside l", "true",
+                 {.path = ".", .destination = "/x/", .excludes = {"l"}}),
+            "");
+  EXPECT_EQ(listing(), "d x\nd x/d\nl x/d/l\n") << "links below the root are not looked behind";
 }
 
 TEST_F(CopyTest, LinkDoesNotLookAtTheStage) {

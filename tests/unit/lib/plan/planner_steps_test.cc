@@ -255,7 +255,7 @@ TEST(Add, FetchesUrlsAndRepositories) {  // sections 6.12, 6.13; trap 45
       planOf("FROM scratch\nARG V=2\nADD --checksum=sha256:" + std::string(64, 'a') +
              " https://h/a/f-$V.tgz?x=1#y /d/\n"
              "ADD --keep-git-dir https://h/r.git#v1:sub/dir git@h:o/r.git https://h/ /e/\n"
-             "ADD https://h/r.git?branch=main&submodules=0&commit=abc /f/\n");
+             "ADD https://h/r.git?branch=main&submodules=0&commit=abc&mtime=commit /f/\n");
   ASSERT_TRUE(plan) << plan.error().message;
   ASSERT_EQ(plan->fetches.size(), 5U);
   EXPECT_EQ(plan->fetches[0].url, "https://h/a/f-2.tgz?x=1#y");
@@ -275,6 +275,8 @@ TEST(Add, FetchesUrlsAndRepositories) {  // sections 6.12, 6.13; trap 45
   EXPECT_EQ(plan->fetches[4].ref, "refs/heads/main");
   EXPECT_EQ(plan->fetches[4].checksum, "abc");
   EXPECT_FALSE(plan->fetches[4].submodules);
+  EXPECT_TRUE(plan->fetches[4].commitTime);
+  EXPECT_FALSE(plan->fetches[1].commitTime);
   EXPECT_FALSE(targetOf(*plan).usesContext);
   EXPECT_TRUE(parsePlan(serializePlan(*plan)));
 }
