@@ -229,8 +229,8 @@ def without_attempts(state):
     """An end state as end_state(…, attempts=False) would have given it."""
     skip = {"attempt", "attempts", "upstream", "infrastructureRetries", "restarts", "trigger", "sequence"}
     if isinstance(state, dict):
-        return {k: without_attempts(v) for k, v in state.items() if k not in skip}
-    return [without_attempts(v) for v in state] if isinstance(state, list) else state
+        return {k: without_attempts(v) for k, v in state.items() if k not in skip and state.get("result") != "Restarted"}
+    return [kept for kept in map(without_attempts, state) if kept != {}] if isinstance(state, list) else state
 
 
 def differences(found, wanted, path=""):
