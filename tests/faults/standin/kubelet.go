@@ -329,7 +329,9 @@ func (k *kubelet) work(ctx context.Context, p *pod) end {
 func (k *kubelet) prepare(ctx context.Context, p *pod) end {
 	var request struct{ DockerfileInline string }
 	_ = json.Unmarshal([]byte(p.env["STAGEWRIGHT_REQUEST"]), &request)
-	sleep(ctx, *p.rule.Run)
+	if !sleep(ctx, *p.rule.Run) { // a container that is stopped seals nothing any more
+		return end{}
+	}
 	if failure := k.failure(ctx, p); failure != nil {
 		return *failure
 	}
@@ -353,7 +355,9 @@ func (k *kubelet) runStage(ctx context.Context, p *pod) end {
 		return true
 	})
 	p.log.add("stage " + p.role + " works")
-	sleep(ctx, *p.rule.Run)
+	if !sleep(ctx, *p.rule.Run) {
+		return end{}
+	}
 	if failure := k.failure(ctx, p); failure != nil {
 		return *failure
 	}
@@ -382,7 +386,9 @@ func (k *kubelet) publish(ctx context.Context, p *pod) end {
 		count = len(r.stages)
 		return len(r.any) == count
 	})
-	sleep(ctx, *p.rule.Run)
+	if !sleep(ctx, *p.rule.Run) {
+		return end{}
+	}
 	if failure := k.failure(ctx, p); failure != nil {
 		return *failure
 	}
