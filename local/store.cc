@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +62,18 @@ Result<StepRecord> parseRecord(const std::string& text, const std::string& boot)
   return record;
 }
 
+/// ext4 puts what is made below a directory near it, and a search for a free inode there passes every one that was deleted in
+/// the last minutes: builds and their clean-up slow each other down, by a factor at times. With this mark each directory made
+/// in `directory` begins in an emptier part of the disk. Other file systems refuse it, which is fine.
+void spreadDirectories(int directory) {
+  constexpr int kTopDirectory = 0x00020000;  // FS_TOPDIR_FL, what `chattr +T` sets
+  int flags = 0;
+  if (::ioctl(directory, FS_IOC_GETFLAGS, &flags) == 0) {
+    flags |= kTopDirectory;
+    static_cast<void>(::ioctl(directory, FS_IOC_SETFLAGS, &flags));
+  }
+}
+
 Status writeFile(const std::string& path, std::string_view text) {
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file) {
@@ -99,6 +113,7 @@ Status Store::prepare() {
   if (!lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     return systemError("lock", scratch_, errno);
   }
+  spreadDirectories(lock_.get());
   return ok();
 }
 
