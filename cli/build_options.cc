@@ -119,12 +119,15 @@ bool isLoopback(const std::string& host) {
 }
 
 /// As Docker does it: registries on this machine speak plain HTTP.
-void allowLoopback(local::BuildOptions& options, const std::string& name) {
-  const auto reference = oci::parseReference(name);
-  const std::string host = reference ? reference->repository.registry : name.substr(0, name.find('/'));
+void allowLoopbackHost(local::BuildOptions& options, const std::string& host) {
   if (isLoopback(host) && accessTo(options, host).tls == plan::RegistryAccess::Tls::kVerify) {
     addInsecure(options, host);
   }
+}
+
+void allowLoopback(local::BuildOptions& options, const std::string& name) {
+  const auto reference = oci::parseReference(name);
+  allowLoopbackHost(options, reference ? reference->repository.registry : name.substr(0, name.find('/')));
 }
 
 void addCredentials(local::BuildOptions& options) {
@@ -393,7 +396,7 @@ Result<local::BuildOptions> makeBuildOptions(const Arguments& arguments) {
   }
   for (const std::vector<plan::RegistryAccess> known = options.registries; const plan::RegistryAccess& access : known) {
     for (const std::string& mirror : access.mirrors) {
-      allowLoopback(options, mirror);
+      allowLoopbackHost(options, mirror.substr(0, mirror.find('/')));  // no reference: HOST:PORT looks like NAME:TAG
     }
   }
   addCredentials(options);

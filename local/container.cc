@@ -49,9 +49,11 @@ struct Launch {
     static_cast<void>(::dup2(output, STDOUT_FILENO));
     static_cast<void>(::dup2(output, STDERR_FILENO));
     // A /proc of the new process namespace; and where version 2 sits beside version 1, crun refuses to start unless it
-    // is out of sight (docs: stage executor, section 11).
+    // is out of sight (docs: stage executor, section 11). Without root the mount is locked and can only be covered.
     static_cast<void>(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr));
-    static_cast<void>(::umount2(kHybridHierarchy, MNT_DETACH));
+    if (::umount2(kHybridHierarchy, MNT_DETACH) != 0) {
+      static_cast<void>(::mount("none", kHybridHierarchy, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr));
+    }
     ::execve(argv[0], argv.data(), envp.data());
     ::_exit(126);
   }

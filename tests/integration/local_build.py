@@ -209,6 +209,8 @@ def test_base_from_layout_and_archives(case):
 
 
 def test_registry_mirror(case):
+    case.write(Dockerfile="FROM %s\n" % BUSYBOX)
+    case.build("-t", REGISTRY + "/library/busybox:latest", "--push")
     case.write(Dockerfile="FROM busybox\nCOPY f /\n", f="x")
     assert "f" in case.tree("--registry-mirror", REGISTRY)
     case.write(Dockerfile="FROM nowhere.example/busybox\nCOPY f /\n")
