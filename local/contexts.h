@@ -22,7 +22,8 @@ class Context {
   const dockerfile::IgnoreMatcher& ignore() const { return ignore_; }
   Result<std::unique_ptr<stage::SourceTree>> tree() const { return makeContextTree(directory_, &ignore_); }
   FileDigests& digests() { return digests_; }
-  /// A directory with a copy of `path` for a bind mount; made once. Thread-safe.
+  /// What a bind mount of `path` shows: a copy, made once, or the directory itself where that is the same. To be mounted
+  /// read-only, or below an overlay. Thread-safe.
   Result<std::string> materialise(const std::string& path);
 
  private:
