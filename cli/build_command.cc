@@ -11,6 +11,7 @@
 #include "cli/build_options.h"
 #include "cli/check_command.h"
 #include "cli/command.h"
+#include "lib/base/clean_text.h"
 #include "lib/http/curl_transport.h"
 #include "local/build.h"
 #include "local/mounts.h"
@@ -49,7 +50,7 @@ int finish(const local::BuildOptions& options, const local::BuildResult& result,
     return kInterrupted;
   }
   if (result.exit != plan::Exit::kSuccess) {
-    std::fprintf(stderr, "ERROR: %s\n", result.message.c_str());
+    std::fprintf(stderr, "ERROR: %s\n", cleanText(result.message, kMaxShown).c_str());
     return static_cast<int>(result.exit);
   }
   if (options.progress == local::ProgressStyle::kQuiet && !result.configDigest.empty()) {

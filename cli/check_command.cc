@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "lib/base/clean_text.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
 #include "lib/dockerfile/checks.h"
@@ -16,6 +17,8 @@
 namespace stagewright::cli {
 
 namespace {
+
+std::string shown(const std::string& text) { return cleanText(text, kMaxShown); }
 
 const std::vector<Option>& checkOptions() {
   static const std::vector<Option> kOptions = {
@@ -76,11 +79,11 @@ void printReport(const dockerfile::Source& source, const dockerfile::CheckReport
     return;
   }
   for (const dockerfile::Finding& finding : report.findings) {
-    std::printf("%s\n\n", dockerfile::formatFinding(source, finding).c_str());
+    std::printf("%s\n\n", shown(dockerfile::formatFinding(source, finding)).c_str());
   }
   std::printf("%zu finding%s\n", report.findings.size(), report.findings.size() == 1 ? "" : "s");
   if (report.error) {
-    std::fprintf(stderr, "%s\n", report.violation().c_str());
+    std::fprintf(stderr, "%s\n", shown(report.violation()).c_str());
   }
 }
 
@@ -92,7 +95,7 @@ int printError(const Error& error, bool json) {
     }
     std::puts(dumpJson(out).c_str());
   } else {
-    std::fprintf(stderr, "%s\n", error.message.c_str());
+    std::fprintf(stderr, "%s\n", shown(error.message).c_str());
   }
   return kFailure;
 }

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "lib/api/clean_text.h"
+#include "lib/base/clean_text.h"
 #include "lib/kube/cpprest_transport.h"
 #include "lib/kube/kubeconfig.h"
 
@@ -63,7 +63,7 @@ kube::ApiStatus annotate(const ClusterAccess& access, std::string_view name,
 }
 
 int complain(const Error& error, int code) {
-  std::fprintf(stderr, "stagewright: %s\n", api::cleanText(error.message, 4096).c_str());
+  std::fprintf(stderr, "stagewright: %s\n", cleanText(error.message, 4096).c_str());
   return code;
 }
 

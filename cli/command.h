@@ -1,6 +1,7 @@
 // A subcommand of `stagewright`.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,10 @@ namespace stagewright::cli {
 inline constexpr int kSuccess = 0;
 inline constexpr int kFailure = 1;
 inline constexpr int kUsageError = 2;
+
+/// Errors and findings repeat what stands in Dockerfiles and what servers say: at most so many bytes
+/// of it are printed, through cleanText.
+inline constexpr std::size_t kMaxShown = 64 * 1024;
 
 struct Command {
   std::string_view name;

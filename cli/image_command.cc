@@ -12,6 +12,7 @@
 #include "cli/image_inspect.h"
 #include "cli/image_write.h"
 #include "cli/registry_options.h"
+#include "lib/base/clean_text.h"
 
 namespace stagewright::cli {
 
@@ -148,7 +149,7 @@ int runVerb(const Verb& verb, const std::vector<std::string>& args) {
     return kSuccess;
   }
   if (const Status done = verb.run(*arguments); !done) {
-    std::fprintf(stderr, "%s: %s\n", name.c_str(), done.error().message.c_str());
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), cleanText(done.error().message, kMaxShown).c_str());
     return kFailure;
   }
   return kSuccess;

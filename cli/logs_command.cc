@@ -13,7 +13,7 @@
 #include "cli/command.h"
 #include "cli/log_parts.h"
 #include "cli/registry_options.h"
-#include "lib/api/clean_text.h"
+#include "lib/base/clean_text.h"
 #include "lib/base/guarded.h"
 #include "lib/base/hash.h"
 #include "lib/base/seal.h"
@@ -57,9 +57,9 @@ class Printer {
     if (text.starts_with(kFramePrefix)) {
       return;
     }
-    const std::string prefix = prefixes_ ? "[" + api::cleanLine(part.title(), 128) + "] " : "";
+    const std::string prefix = prefixes_ ? "[" + cleanLine(part.title(), 128) + "] " : "";
     const std::string out =
-        prefix + (clean_ ? api::cleanLine(text, kMaxLine) : std::string(text)) + "\n";
+        prefix + (clean_ ? cleanLine(text, kMaxLine) : std::string(text)) + "\n";
     const auto guard = lock_.lock();
     std::fwrite(out.data(), 1, out.size(), stdout);
     std::fflush(stdout);
@@ -79,7 +79,7 @@ class Printer {
 };
 
 void warn(const std::string& text) {
-  std::fprintf(stderr, "stagewright: %s\n", api::cleanLine(text, 4096).c_str());
+  std::fprintf(stderr, "stagewright: %s\n", cleanLine(text, 4096).c_str());
 }
 
 /// One look at a run: its build and its parts, without what the registry has.

@@ -4,7 +4,7 @@
 
 #include "cli/cluster_access.h"
 #include "cli/command.h"
-#include "lib/api/clean_text.h"
+#include "lib/base/clean_text.h"
 #include "lib/api/conditions.h"
 #include "lib/base/hash.h"
 
@@ -42,7 +42,7 @@ class Progress {
     std::string text = ready->reason + ": " + ready->message;
     if (text != last_) {
       last_ = std::move(text);
-      std::fprintf(stderr, "%s\n", api::cleanLine(last_, 2048).c_str());
+      std::fprintf(stderr, "%s\n", cleanLine(last_, 2048).c_str());
     }
   }
 

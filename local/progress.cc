@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "lib/base/clean_text.h"
 #include "lib/base/file.h"
 #include "lib/base/json.h"
 
@@ -16,6 +17,9 @@ namespace {
 
 using std::chrono::steady_clock;
 constexpr std::size_t kTail = 4096;
+constexpr std::size_t kMaxName = 1024;
+constexpr std::size_t kMaxLine = 64 * 1024;
+constexpr std::size_t kMaxText = 64 * 1024;
 
 double secondsSince(steady_clock::time_point begin) {
   return std::chrono::duration<double>(steady_clock::now() - begin).count();
@@ -104,9 +108,9 @@ void Progress::printJson(int id, const char* event, const std::string& key, cons
 int Progress::begin(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const int id = next_++;
-  running_[id] = Vertex{name, steady_clock::now(), "", ""};
+  Vertex& vertex = running_[id] = Vertex{cleanLine(name, kMaxName), steady_clock::now(), "", ""};
   if (style_ == ProgressStyle::kPlain) {
-    write("#" + std::to_string(id) + " " + name + "\n");
+    write("#" + std::to_string(id) + " " + vertex.name + "\n");
   } else if (style_ == ProgressStyle::kJson) {
     printJson(id, "started", "name", name, -1);
   }
@@ -136,6 +140,10 @@ void Progress::output(int id, std::string_view bytes) {
   for (std::size_t end = vertex.line.find('\n'); end != std::string::npos; end = vertex.line.find('\n')) {
     printLine(id, vertex, std::string_view(vertex.line).substr(0, end));
     vertex.line.erase(0, end + 1);
+  }
+  if (vertex.line.size() > kMaxLine) {  // a step that never ends its line must not fill our memory
+    printLine(id, vertex, vertex.line);
+    vertex.line.clear();
   }
 }
 
@@ -180,7 +188,7 @@ void Progress::warn(const std::string& text) {
     return;
   }
   clear();
-  write("WARN: " + text + "\n");
+  write("WARN: " + cleanText(text, kMaxText) + "\n");
 }
 
 std::string Progress::tailOf(int id) {

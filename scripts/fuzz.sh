@@ -3,15 +3,28 @@
 #
 #   fuzz.sh [--seconds N] [--jobs N] [NAME...]        NAME as fuzz_NAME; default: all of them, 60 s each
 #
-# A finding is written to build/fuzz/fuzz/ and ends the run with its exit code. What was learned stays in the corpus folders there.
+# A finding is written to build/fuzz/fuzz/ and the exit code is 1; 77: skipped, there is no clang. What was learned stays
+# in the corpus folders there.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib.sh
 source "$root/scripts/lib.sh"
 
+# fuzz_one NAME SECONDS: in the folder of the fuzzers.
+fuzz_one() {
+  local name=$1 seconds=$2
+  mkdir -p "corpus_$name"
+  if ! "./fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="found_${name}_" "corpus_$name" >"$name.log" 2>&1; then
+    tail -n 40 "$name.log" >&2
+    return 1
+  fi
+  note "$name: $(grep -E 'number_of_executed|new_units' "$name.log" | tr -s ' \n' ' ')"
+}
+
 main() {
-  local seconds=60 jobs names=() name binary file
+  local seconds=60 jobs names=() name file running=0 failed=0
   jobs=$(nproc)
   while (( $# )); do
     case $1 in
@@ -26,21 +39,22 @@ main() {
   if (( ${#names[@]} == 0 )); then
     for file in "$root"/tests/fuzz/*.cc; do names+=("$(basename "$file" .cc)"); done
   fi
-  command -v clang++-14 >/dev/null || apt_install clang-14 libclang-rt-14-dev
+  command -v clang++-14 >/dev/null || (apt_install clang-14 libclang-rt-14-dev) ||
+    { warn "SKIPPED: the fuzzers need clang-14 and libclang-rt-14-dev"; exit 77; }
   cmake -S "$root" --preset fuzz >/dev/null
   cmake --build "$root/build/fuzz" -j "$jobs" --target "${names[@]/#/fuzz_}"
   cd "$root/build/fuzz/fuzz"
+  say "Fuzzing for $seconds s each, $jobs at a time: ${names[*]}"
   for name in "${names[@]}"; do
-    binary=./fuzz_$name
-    mkdir -p "corpus_$name"
-    say "fuzzing $name for $seconds s"
-    if ! "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="found_${name}_" "corpus_$name" >"$name.log" 2>&1; then
-      tail -n 40 "$name.log" >&2
-      die "$name found something: build/fuzz/fuzz/found_${name}_*"
+    if (( running >= jobs )); then
+      wait -n || failed=1
+      running=$((running - 1))
     fi
-    note "$(grep -E 'number_of_executed|new_units' "$name.log" | tr -s ' \n' ' ')"
+    fuzz_one "$name" "$seconds" &
+    running=$((running + 1))
   done
+  for (( ; running > 0; running-- )); do wait -n || failed=1; done
+  (( ! failed )) || die "found something: build/fuzz/fuzz/found_*"
 }
 
 main "$@"

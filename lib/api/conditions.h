@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lib/api/clean_text.h"
+#include "lib/base/clean_text.h"
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/json.h"

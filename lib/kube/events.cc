@@ -29,7 +29,7 @@ EventRecorder::~EventRecorder() {
 }
 
 void EventRecorder::record(const EventTarget& target, EventText text, const std::string& action) {
-  text.note = api::cleanText(text.note, kMaxNote);
+  text.note = cleanText(text.note, kMaxNote);
   auto state = state_.lock();
   const EventVerdict verdict =
       state->correlator.judge(target.name, target.uid, text, clock_.steadyNow(), clock_.now());

@@ -25,11 +25,11 @@ bool keepsTrying(std::string_view why) {
 /// The words of a stage in one line, with the place in the Dockerfile: what a step prints must not
 /// pass for lines of ours.
 std::string placed(const Outcome& out) {
-  const std::string words = api::cleanLine(out.message, kMaxMessage);
+  const std::string words = cleanLine(out.message, kMaxMessage);
   return out.line == 0 || out.instruction.empty()
              ? words
              : "stage " + quoted(out.stage, 128) + ", line " + std::to_string(out.line) + ", " +
-                   api::cleanLine(out.instruction, 160) + ": " + words;
+                   cleanLine(out.instruction, 160) + ": " + words;
 }
 
 /// 10, 20, 40, 60 s.
@@ -102,7 +102,7 @@ Outcome Attempt::outcome(std::string_view why, std::string message) const {
 TimePoint Attempt::note(std::string_view why, const std::string& message) {
   if (status_.reason != why) {
     status_.reason = why;
-    status_.message = api::cleanText(message, kMaxMessage);
+    status_.message = cleanText(message, kMaxMessage);
     status_.failingSince = turn_.now;
   }
   turn_.wait(why, status_.message);
@@ -409,7 +409,7 @@ void Attempt::endWith(Outcome out) {
   const bool again = status_.reason == out.reason && status_.failingSince.has_value();
   status_.failingSince = again ? status_.failingSince : turn_.now;
   status_.reason = out.reason;
-  status_.message = api::cleanText(out.message, kMaxMessage);
+  status_.message = cleanText(out.message, kMaxMessage);
 
   const std::optional<api::ReasonInfo> info = api::findReason(out.reason);
   const api::Retry retry = out.retry ? *out.retry : info ? info->retry : api::Retry::kCharged;

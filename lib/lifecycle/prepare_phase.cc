@@ -17,7 +17,7 @@ constexpr std::size_t kMaxWarnings = 32;
 api::StageStatus stageOf(const plan::StageSummary& summary) {
   api::StageStatus out;
   out.index = summary.index;
-  out.name = api::cleanLine(summary.name, 256);
+  out.name = cleanLine(summary.name, 256);
   out.steps = summary.steps;
   out.line = summary.line;
   out.image = summary.image;
@@ -49,16 +49,16 @@ void takeOver(Turn& turn, const plan::PlanSummary& plan, const ObservedPod& pod)
     turn.status().stages.push_back(stageOf(stage));
     if (!stage.baseDigest.empty()) {
       run.baseImages.push_back(
-          {stage.index, api::cleanLine(stage.baseName, 512), stage.baseDigest});
+          {stage.index, cleanLine(stage.baseName, 512), stage.baseDigest});
     }
   }
   for (const plan::Warning& warning : plan.warnings) {
     if (turn.status().warnings.size() == kMaxWarnings) {
       break;
     }
-    turn.status().warnings.push_back({api::cleanLine(warning.rule, 128), warning.line,
-                                      api::cleanText(warning.message, 1000),
-                                      api::cleanLine(warning.url, 512)});
+    turn.status().warnings.push_back({cleanLine(warning.rule, 128), warning.line,
+                                      cleanText(warning.message, 1000),
+                                      cleanLine(warning.url, 512)});
   }
 }
 

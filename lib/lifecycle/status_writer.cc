@@ -329,7 +329,7 @@ void writeInvalidSpec(Turn& turn) {
   status.failure = api::FailureStatus();
   status.failure->class_ = api::className(api::FailureClass::kUser);
   status.failure->reason = reason::kInvalidSpec;
-  status.failure->message = api::cleanText(message, 2048);
+  status.failure->message = cleanText(message, 2048);
   status.observedGeneration = turn.build.metadata.generation;
   status.inputHash.clear();  // whatever is written next is another input
   status.phase = reason::kFailed;

@@ -19,12 +19,12 @@ api::FailureStatus failureOf(const Outcome& outcome, const api::ImageBuild& buil
   out.reason = outcome.reason;
   out.policy = outcome.policy;
   out.rule = outcome.rule;
-  out.stage = api::cleanLine(outcome.stage, 256);
-  out.instruction = api::cleanLine(outcome.instruction, 512);
+  out.stage = cleanLine(outcome.stage, 256);
+  out.instruction = cleanLine(outcome.instruction, 512);
   out.line = outcome.line;
   out.exitCode = outcome.exitCode;
-  out.message = api::cleanText(outcome.message, kMaxFailureText);
-  out.logTail = api::cleanTail(outcome.logTail, kMaxFailureText);
+  out.message = cleanText(outcome.message, kMaxFailureText);
+  out.logTail = cleanTail(outcome.logTail, kMaxFailureText);
   out.pod = outcome.pod;
   out.container = outcome.pod.empty() ? std::string() : outcome.container;
   if (!outcome.pod.empty()) {
@@ -100,7 +100,7 @@ std::string Turn::runKey() {
 }
 
 void Turn::event(bool warning, std::string_view why, std::string note) {
-  decision.events.push_back({warning, std::string(why), api::cleanLine(note, kMaxNote)});
+  decision.events.push_back({warning, std::string(why), cleanLine(note, kMaxNote)});
 }
 
 void Turn::wakeAt(TimePoint time) {

@@ -311,6 +311,18 @@ def test_failing_step_shows_its_place(case):
     assert "says this" in err and "Dockerfile:3" in err and "exit code: 7" in err, err
 
 
+def test_a_dockerfile_cannot_move_the_cursor(case):
+    case.write(Dockerfile="F\x1b[31mX\x1b]0;title\x07 busybox\n")
+    assert "\x1b" not in case.build(expect=20).err
+    case.write(Dockerfile="FROM scratch\nCOPY f /\x1b[31mred\n", f="x")
+    assert "\x1b" not in case.build("--progress", "plain").err
+
+
+def test_a_step_that_never_ends_its_line(case):
+    case.write(Dockerfile="FROM %s\nRUN head -c 3000000 /dev/zero | tr '\\0' x\n" % BUSYBOX)
+    assert case.build("--progress", "plain").err.count("x" * 1000) > 1000
+
+
 def test_check_builds_nothing(case):
     case.write(Dockerfile="FROM nowhere.example/x\nLABEL a b\nCMD x\n")
     done = case.build("--check")

@@ -1,9 +1,9 @@
-#include "lib/api/clean_text.h"
+#include "lib/base/clean_text.h"
 
 #include <algorithm>
 #include <vector>
 
-namespace stagewright::api {
+namespace stagewright {
 
 namespace {
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
@@ -149,4 +149,4 @@ std::string cleanTail(std::string_view text, std::size_t limit) {
   return out;
 }
 
-}  // namespace stagewright::api
+}  // namespace stagewright

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace stagewright::api {
+namespace stagewright {
 
 /// Terminal sequences (ESC [ … and the like) are left out; other control characters except \n,
 /// separators of lines and characters that turn the direction of text become spaces; invalid UTF-8
@@ -19,4 +19,4 @@ std::string cleanLine(std::string_view text, std::size_t limit);
 /// line that was written over by \r, the last state), without empty lines at its end.
 std::string cleanTail(std::string_view text, std::size_t limit);
 
-}  // namespace stagewright::api
+}  // namespace stagewright

@@ -1,8 +1,8 @@
-#include "lib/api/clean_text.h"
+#include "lib/base/clean_text.h"
 
 #include <gtest/gtest.h>
 
-namespace stagewright::api {
+namespace stagewright {
 namespace {
 
 TEST(CleanText, RemovesWhatMovesACursor) {
@@ -64,4 +64,4 @@ TEST(CleanTail, ShowsTheLastWholeLinesAsATerminalWould) {
 }
 
 }  // namespace
-}  // namespace stagewright::api
+}  // namespace stagewright
