@@ -50,4 +50,4 @@ add("text_blanks", "RUN echo rb-blank > /o", [{"dockerfile": "FROM busybox\nLABE
 add("copy_link_base_changed", "RUN echo rb-l1 > /o\nCOPY --link a /rb-linked/", [{"dockerfile": "FROM busybox\nLABEL case=x\nRUN echo rb-l2 > /o\nCOPY --link a /rb-linked/\n"}])
 for name, change in {"go_two_stages": {"files": {"README.md": "y"}}, "node_production": {"files": {"src/index.js": "console.log(2)\n"}}, "python_app": {"files": {"app/main.py": "def main():\n    print('hello')\n"}}, "java_maven": {"files": {"pom.xml": "<project>2</project>\n"}}, "rust_dummy_main": {"files": {"src/main.rs": "fn main() { }\n"}}, "cxx_make": {"files": {"util.cc": '#include "util.h"\nint f() { return 43; }\n'}},
                      "mono_one_file_many_targets": {"files": {"services/web/main.sh": {"text": "#!/bin/sh\necho web2\n", "mode": 0o755}}}, "config_files_heredoc": {"args": {"PORT": "9090"}}}.items():
-    CASES["complete_" + name] = {**complete.WAITING[name], "rebuilds": [NOTHING, change]}
+    CASES["complete_" + name] = {**complete.WHOLE[name], "rebuilds": [NOTHING, change]}
