@@ -51,19 +51,26 @@ void WorkQueue::enqueue(State& state, const std::string& key, int priority) {
     if (priority > item.priority) {
       state.ready.erase({item.priority, item.place, key});
       item.priority = priority;
-      item.place = state.nextPlace++;
+      item.place = placeFor(state, key, priority);
       state.ready.insert({item.priority, item.place, key});
     }
     return;
   }
   item.waiting = true;
   item.priority = priority;
-  item.place = state.nextPlace++;
+  item.place = placeFor(state, key, priority);
   item.since = clock_.steadyNow();
   state.ready.insert({item.priority, item.place, key});
   if (observer_ != nullptr) {
     observer_->onDepth(state.ready.size());
   }
+}
+
+std::uint64_t WorkQueue::placeFor(State& state, const std::string& key, int priority) {
+  Turns& turns = state.turns[priority];
+  std::uint64_t& next = turns.next[key.substr(0, key.find('/'))];
+  next = std::max(next, turns.present) + 1;
+  return next;
 }
 
 void WorkQueue::addAfter(const std::string& key, Millis wait) {
@@ -130,8 +137,13 @@ std::optional<std::string> WorkQueue::take(State& state) {
   if (state.ready.empty() || state.down) {
     return std::nullopt;
   }
-  std::string key = state.ready.begin()->key;
-  state.ready.erase(state.ready.begin());
+  const auto first = state.ready.begin();
+  std::string key = first->key;
+  state.turns[first->priority].present = first->place;
+  state.ready.erase(first);
+  if (state.ready.empty()) {
+    state.turns.clear();
+  }
   Item& item = state.items[key];
   const SteadyPoint now = clock_.steadyNow();
   if (observer_ != nullptr) {

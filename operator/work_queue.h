@@ -1,9 +1,11 @@
 // Keys to be worked on. A key waits at most once, is never given to two workers, and if it is added
-// while one works on it, it comes exactly once more afterwards.
+// while one works on it, it comes exactly once more afterwards. Namespaces take turns, so that the
+// thousand keys of one team do not delay the one of another.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <random>
@@ -39,7 +41,7 @@ class WorkQueue {
                      std::uint64_t seed = std::random_device{}());
 
   /// Now. A key that waits already keeps its place; a higher priority takes it to the
-  /// end of those that have it.
+  /// end of its namespace's keys that have it.
   void add(const std::string& key, int priority = kNormalPriority);
   /// When `delay` is over, spread by five percent; the earliest of several such wishes counts.
   void addAfter(const std::string& key, Millis delay);
@@ -82,19 +84,28 @@ class WorkQueue {
     std::uint64_t place;
     std::string key;
     bool operator<(const Order& other) const {
-      return priority != other.priority ? priority > other.priority : place < other.place;
+      return priority != other.priority ? priority > other.priority
+             : place != other.place     ? place < other.place
+                                        : key < other.key;
     }
+  };
+  /// The turns of one priority: a namespace's keys have consecutive turns, beginning with the
+  /// present one (start-time fair queueing; Goyal, Vin, Cheng 1996, with equal weights and costs).
+  struct Turns {
+    std::uint64_t present = 0;
+    std::map<std::string, std::uint64_t, std::less<>> next;  ///< of namespaces that wait
   };
   struct State {
     std::map<std::string, Item> items;
     std::set<Order> ready;
     std::set<std::pair<SteadyPoint, std::string>> delayed;
-    std::uint64_t nextPlace = 0;
+    std::map<int, Turns> turns;  ///< by priority
     std::mt19937_64 random;
     bool down = false;
   };
 
   void enqueue(State& state, const std::string& key, int priority);
+  static std::uint64_t placeFor(State& state, const std::string& key, int priority);
   void promoteDue(State& state);
   std::optional<std::string> take(State& state);
   void delay(State& state, const std::string& key, Millis wait);

@@ -82,6 +82,8 @@ class Bench:
         with open(self.plane.audit) as log:
             log.seek(self.mark)
             for line in log:
+                if not line.startswith("{") or not line.endswith("\n"):  # the API server is writing it, or was at the mark
+                    continue
                 entry = json.loads(line)
                 if "objectRef" in entry:  # /version has none
                     yield entry

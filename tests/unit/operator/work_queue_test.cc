@@ -53,6 +53,33 @@ TEST_F(Queue, RealChangesOvertakeTheInitialList) {
       << "a key that waits moves up, behind nobody older";
 }
 
+TEST_F(Queue, NamespacesTakeTurns) {
+  for (const char* key : {"many/1", "many/2", "many/3", "many/4"}) {
+    queue_.add(key);
+  }
+  EXPECT_EQ(queue_.tryGet(), "many/1");
+  queue_.add("small/1");
+  queue_.add("tiny/1");
+  queue_.add("many/5");
+  EXPECT_EQ(takeAll(), (std::vector<std::string>{"many/2", "small/1", "tiny/1", "many/3", "many/4",
+                                                 "many/5"}))
+      << "each is one turn away, however many the other has";
+}
+
+TEST_F(Queue, WhoWasAwayGetsNoCredit) {
+  queue_.add("late/1");
+  EXPECT_EQ(queue_.tryGet(), "late/1");
+  for (const char* key : {"a/1", "a/2", "a/3"}) {
+    queue_.add(key);
+  }
+  EXPECT_EQ(queue_.tryGet(), "a/1");
+  EXPECT_EQ(queue_.tryGet(), "a/2");
+  for (const char* key : {"late/2", "late/3", "late/4"}) {
+    queue_.add(key);
+  }
+  EXPECT_EQ(takeAll(), (std::vector<std::string>{"a/3", "late/2", "late/3", "late/4"}));
+}
+
 TEST_F(Queue, DelaysWithFivePercentOfSpread) {
   queue_.addAfter("a", Millis(1000));
   clock_.advance(Millis(949));
