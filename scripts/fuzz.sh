@@ -39,6 +39,7 @@ main() {
   if (( ${#names[@]} == 0 )); then
     for file in "$root"/tests/fuzz/*.cc; do names+=("$(basename "$file" .cc)"); done
   fi
+  "$root/scripts/build.sh" --with-tests --packages-only
   command -v clang++-14 >/dev/null || (apt_install clang-14 libclang-rt-14-dev) ||
     { warn "SKIPPED: the fuzzers need clang-14 and libclang-rt-14-dev"; exit 77; }
   cmake -S "$root" --preset fuzz >/dev/null
