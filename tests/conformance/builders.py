@@ -85,9 +85,10 @@ class BuildKit:
                      "unix://%s" % (self.state / "sock"), "--oci-worker-net", "host", "--oci-worker-binary", runc]
         self.log = open(self.state / "log", "wb")
         self.daemon = subprocess.Popen([str(a) for a in arguments], stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 60
         while not (self.state / "sock").exists():
-            if self.daemon.poll() is not None:
-                raise RuntimeError("buildkitd ended: see " + str(self.state / "log"))
+            if self.daemon.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("buildkitd ended or does not listen: see " + str(self.state / "log"))
             time.sleep(0.05)
 
     def build(self, request):
