@@ -51,7 +51,7 @@ void Dispatcher::onBuild(const kube::Change& change) {
   const bool look = change.before == nullptr || change.after == nullptr ||
                     differsForUsers(*change.before, *change.after);
   if (look) {
-    queue_.add(change.key, change.initial ? kInitialPriority : kNormalPriority);
+    queue_.add(change.key, change.initial ? Lane::kLater : Lane::kUsers);
   }
   measureBuild(change);
 }
@@ -69,7 +69,7 @@ void Dispatcher::onClaim(const kube::Change& change) { enqueueChild(change); }
 void Dispatcher::enqueueChild(const kube::Change& change) {
   const std::string key = buildKeyOf(change.after != nullptr ? *change.after : *change.before);
   if (!key.empty()) {
-    queue_.add(key, change.initial ? kInitialPriority : kNormalPriority);
+    queue_.add(key, change.initial ? Lane::kLater : Lane::kProgress);
   }
 }
 

@@ -130,7 +130,7 @@ struct Operator {
             metrics),
         keeper({client, clock, o.namespaces, admissions,
                 [this] { return caches.oldestVersion(CachedKind::kBuild); },
-                [this](const std::string& key) { queue.add(key, kInitialPriority); }}) {
+                [this](const std::string& key) { queue.add(key, Lane::kLater); }}) {
     dispatcher.setBuildsOnNode(
         [this](const std::string& node) { return buildsOnNode(caches.pods(), node); });
     dispatcher.setOnBuildChange([this](const kube::Change& change) { admissions.observe(change); });

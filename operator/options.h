@@ -19,7 +19,7 @@ struct Options {
   std::string context;
   std::vector<std::string> namespaces;  ///< empty: all
   bool clusterReads = true;             ///< nodes, BuildPolicies, namespaces
-  int workers = 4;
+  int workers = 16;
   std::string metricsAddress = "::";
   int metricsPort = 8080;
   std::string healthAddress;  ///< empty: health is served beside the metrics

@@ -29,46 +29,58 @@ WorkQueue::WorkQueue(Clock& clock, QueueObserver* observer, std::uint64_t seed)
   state_.lock()->random.seed(seed);
 }
 
-void WorkQueue::add(const std::string& key, int priority) {
+void WorkQueue::add(const std::string& key, Lane lane) {
   {
     auto state = state_.lock();
     if (observer_ != nullptr) {
       observer_->onAdd();
     }
-    enqueue(*state, key, priority);
+    enqueue(*state, key, lane);
   }
   changed_.notify_one();
 }
 
-void WorkQueue::enqueue(State& state, const std::string& key, int priority) {
+WorkQueue::Order WorkQueue::orderOf(const std::string& key, const Item& item) {
+  return {item.lane == Lane::kLater, item.place, key};
+}
+
+void WorkQueue::enqueue(State& state, const std::string& key, Lane lane) {
   Item& item = state.items[key];
   if (item.working) {
-    item.priority = item.again ? std::max(item.priority, priority) : priority;
+    item.lane = item.again ? std::max(item.lane, lane) : lane;
     item.again = true;
     return;
   }
   if (item.waiting) {
-    if (priority > item.priority) {
-      state.ready.erase({item.priority, item.place, key});
-      item.priority = priority;
-      item.place = placeFor(state, key, priority);
-      state.ready.insert({item.priority, item.place, key});
+    if (lane > item.lane) {
+      overtake(state, key, item, lane);
     }
     return;
   }
   item.waiting = true;
-  item.priority = priority;
-  item.place = placeFor(state, key, priority);
+  item.lane = lane;
+  item.place = placeFor(state, key, lane);
   item.since = clock_.steadyNow();
-  state.ready.insert({item.priority, item.place, key});
+  state.ready.insert(orderOf(key, item));
   if (observer_ != nullptr) {
     observer_->onDepth(state.ready.size());
   }
 }
 
-std::uint64_t WorkQueue::placeFor(State& state, const std::string& key, int priority) {
-  Turns& turns = state.turns[priority];
-  std::uint64_t& next = turns.next[key.substr(0, key.find('/'))];
+void WorkQueue::overtake(State& state, const std::string& key, Item& item, Lane lane) {
+  Item moved = item;
+  moved.lane = lane;
+  moved.place = placeFor(state, key, lane);
+  if (orderOf(key, moved) < orderOf(key, item)) {
+    state.ready.erase(orderOf(key, item));
+    item = moved;
+    state.ready.insert(orderOf(key, item));
+  }
+}
+
+std::uint64_t WorkQueue::placeFor(State& state, const std::string& key, Lane lane) {
+  Turns& turns = state.turns[lane == Lane::kLater];
+  std::uint64_t& next = turns.next[{key.substr(0, key.find('/')), lane}];
   next = std::max(next, turns.present) + 1;
   return next;
 }
@@ -128,7 +140,7 @@ void WorkQueue::promoteDue(State& state) {
     const std::string key = state.delayed.begin()->second;
     state.delayed.erase(state.delayed.begin());
     state.items[key].due.reset();
-    enqueue(state, key, kNormalPriority);
+    enqueue(state, key, Lane::kProgress);
   }
 }
 
@@ -139,7 +151,7 @@ std::optional<std::string> WorkQueue::take(State& state) {
   }
   const auto first = state.ready.begin();
   std::string key = first->key;
-  state.turns[first->priority].present = first->place;
+  state.turns[first->later].present = first->place;
   state.ready.erase(first);
   if (state.ready.empty()) {
     state.turns.clear();
@@ -187,7 +199,7 @@ void WorkQueue::done(const std::string& key) {
     }
     item.working = false;
     if (std::exchange(item.again, false)) {
-      enqueue(*state, key, item.priority);
+      enqueue(*state, key, item.lane);
     } else {
       dropIfIdle(*state, key);
     }

@@ -1,8 +1,10 @@
 // Keys to be worked on. A key waits at most once, is never given to two workers, and if it is added
 // while one works on it, it comes exactly once more afterwards. Namespaces take turns, so that the
-// thousand keys of one team do not delay the one of another.
+// thousand keys of one team do not delay the one of another; and what its users ask for takes turns
+// with the progress of its builds, so that a new build starts while hundreds are busy.
 #pragma once
 
+#include <compare>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -18,9 +20,12 @@
 
 namespace stagewright::op {
 
-inline constexpr int kNormalPriority = 0;
-/// What a restart brings: ten thousand finished builds must not delay a new one.
-inline constexpr int kInitialPriority = -100;
+/// Why a key is added. The greater one counts if there are several reasons.
+enum class Lane : std::uint8_t {
+  kLater,     ///< after all others: a restart's ten thousand finished builds must not delay a new one
+  kProgress,  ///< pods, logs and time moved on
+  kUsers,     ///< somebody created, changed or deleted a build
+};
 
 /// Told what happens in a queue, for metrics. Called with the queue locked: must be quick and must
 /// not call back.
@@ -40,9 +45,8 @@ class WorkQueue {
   explicit WorkQueue(Clock& clock, QueueObserver* observer = nullptr,
                      std::uint64_t seed = std::random_device{}());
 
-  /// Now. A key that waits already keeps its place; a higher priority takes it to the
-  /// end of its namespace's keys that have it.
-  void add(const std::string& key, int priority = kNormalPriority);
+  /// Now. A key that waits already keeps its place, unless a greater lane has an earlier one.
+  void add(const std::string& key, Lane lane = Lane::kProgress);
   /// When `delay` is over, spread by five percent; the earliest of several such wishes counts.
   void addAfter(const std::string& key, Millis delay);
   /// After a wait that doubles from 250 ms to 5 min with each failure of this key in a row, taken
@@ -73,39 +77,37 @@ class WorkQueue {
     bool waiting = false;
     bool working = false;
     bool again = false;  ///< added while working
-    int priority = kNormalPriority;
+    Lane lane = Lane::kProgress;
     std::uint64_t place = 0;
     int failures = 0;
     std::optional<SteadyPoint> due;  ///< of a delayed add
     SteadyPoint since{};             ///< waiting or working
   };
   struct Order {
-    int priority;
+    bool later;
     std::uint64_t place;
     std::string key;
-    bool operator<(const Order& other) const {
-      return priority != other.priority ? priority > other.priority
-             : place != other.place     ? place < other.place
-                                        : key < other.key;
-    }
+    auto operator<=>(const Order&) const = default;
   };
-  /// The turns of one priority: a namespace's keys have consecutive turns, beginning with the
-  /// present one (start-time fair queueing; Goyal, Vin, Cheng 1996, with equal weights and costs).
+  /// The keys of one lane of one namespace have consecutive turns, beginning with the present one
+  /// (start-time fair queueing; Goyal, Vin, Cheng 1996, with equal weights and costs).
   struct Turns {
     std::uint64_t present = 0;
-    std::map<std::string, std::uint64_t, std::less<>> next;  ///< of namespaces that wait
+    std::map<std::pair<std::string, Lane>, std::uint64_t> next;  ///< of those that wait
   };
   struct State {
     std::map<std::string, Item> items;
     std::set<Order> ready;
     std::set<std::pair<SteadyPoint, std::string>> delayed;
-    std::map<int, Turns> turns;  ///< by priority
+    std::map<bool, Turns> turns;  ///< by Order::later
     std::mt19937_64 random;
     bool down = false;
   };
 
-  void enqueue(State& state, const std::string& key, int priority);
-  static std::uint64_t placeFor(State& state, const std::string& key, int priority);
+  static Order orderOf(const std::string& key, const Item& item);
+  void enqueue(State& state, const std::string& key, Lane lane);
+  static void overtake(State& state, const std::string& key, Item& item, Lane lane);
+  static std::uint64_t placeFor(State& state, const std::string& key, Lane lane);
   void promoteDue(State& state);
   std::optional<std::string> take(State& state);
   void delay(State& state, const std::string& key, Millis wait);

@@ -59,9 +59,19 @@ bool LeaderElector::acquire(std::stop_token stop) {
                 {{"lease", options_.ns + "/" + options_.name}, {"identity", options_.identity}});
       return true;
     }
-    clock_.sleepFor(jittered(options_.retryPeriod), stop);
+    clock_.sleepFor(untilNextLook(), stop);
   }
   return false;
+}
+
+/// client-go waits a retry period here, which adds two of them to the longest gap without a leader:
+/// one until the last renewal is seen, one after its end. We look twice as often, and at the end.
+Millis LeaderElector::untilNextLook() {
+  if (!heldByOther()) {
+    return jittered(options_.retryPeriod);
+  }
+  const auto left = std::chrono::ceil<Millis>(observedAt_ + durationSeen() - clock_.steadyNow());
+  return std::min(jittered(options_.retryPeriod / 2), left);
 }
 
 bool LeaderElector::hold(std::stop_token stop) {
@@ -156,9 +166,12 @@ void LeaderElector::observe(Json lease) {
 
 bool LeaderElector::heldByOther() const {
   const std::string holder = specText(lease_, "holderIdentity");
-  const Millis duration = std::chrono::seconds(specNumber(lease_, "leaseDurationSeconds", 15));
   return !holder.empty() && holder != options_.identity &&
-         clock_.steadyNow() - observedAt_ < duration;
+         clock_.steadyNow() - observedAt_ < durationSeen();
+}
+
+Millis LeaderElector::durationSeen() const {
+  return std::chrono::seconds(specNumber(lease_, "leaseDurationSeconds", 15));
 }
 
 /// The lease as last seen, with us as the holder as of now.

@@ -58,6 +58,8 @@ class LeaderElector {
   bool createLease(std::stop_token stop);
   void observe(Json lease);
   bool heldByOther() const;
+  Millis durationSeen() const;
+  Millis untilNextLook();
   Json claimed(bool transition) const;
   bool write(const Json& lease, std::stop_token stop);
   Millis jittered(Millis period);

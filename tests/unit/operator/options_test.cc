@@ -19,7 +19,7 @@ ParsedOptions parse(std::vector<const char*> flags, bool withImages = true) {
 TEST(Options, HaveDefaults) {
   const ParsedOptions parsed = parse({});
   ASSERT_FALSE(parsed.exitCode.has_value());
-  EXPECT_EQ(parsed.options.workers, 4);
+  EXPECT_EQ(parsed.options.workers, 16);
   EXPECT_EQ(parsed.options.metricsPort, 8080);
   EXPECT_EQ(parsed.options.metricsAddress, "::");
   EXPECT_TRUE(parsed.options.leaderElect);

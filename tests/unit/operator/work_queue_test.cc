@@ -45,8 +45,8 @@ TEST_F(Queue, NeverGivesOneKeyToTwoWorkers) {
 }
 
 TEST_F(Queue, RealChangesOvertakeTheInitialList) {
-  queue_.add("old-1", kInitialPriority);
-  queue_.add("old-2", kInitialPriority);
+  queue_.add("old-1", Lane::kLater);
+  queue_.add("old-2", Lane::kLater);
   queue_.add("new");
   queue_.add("old-2");
   EXPECT_EQ(takeAll(), (std::vector<std::string>{"new", "old-2", "old-1"}))
@@ -64,6 +64,19 @@ TEST_F(Queue, NamespacesTakeTurns) {
   EXPECT_EQ(takeAll(), (std::vector<std::string>{"many/2", "small/1", "tiny/1", "many/3", "many/4",
                                                  "many/5"}))
       << "each is one turn away, however many the other has";
+}
+
+TEST_F(Queue, WhatUsersAskForTakesTurnsWithTheProgressOfTheirBuilds) {
+  for (const char* key : {"team/old1", "team/old2", "team/old3", "team/old4"}) {
+    queue_.add(key);
+  }
+  EXPECT_EQ(queue_.tryGet(), "team/old1");
+  queue_.add("team/new1", Lane::kUsers);
+  queue_.add("team/new2", Lane::kUsers);
+  queue_.add("team/old4", Lane::kUsers);
+  EXPECT_EQ(takeAll(), (std::vector<std::string>{"team/new1", "team/old2", "team/new2", "team/old3",
+                                                 "team/old4"}))
+      << "neither starves the other, and nobody loses a place";
 }
 
 TEST_F(Queue, WhoWasAwayGetsNoCredit) {

@@ -109,6 +109,28 @@ TEST_F(Leader, WaitsForAsLongAsTheRecordChangesWhateverItsTimesSay) {
   EXPECT_EQ(server_.holder(), "a");
 }
 
+TEST_F(Leader, TakesOverSoonAfterTheEndOfALeaseWhoseHolderDied) {
+  for (int renewals = 1; renewals < 30; ++renewals) {
+    LeaderElector a = elector("a");
+    server_.renewedBy("other");
+    SteadyPoint renewed = clock_.steadyNow();
+    SteadyPoint next = renewed + Millis(2000);
+    int left = renewals;
+    onSleep_ = [&](Millis asleep) {
+      while (left > 0 && next <= clock_.steadyNow() + asleep) {
+        server_.renewedBy("other");
+        renewed = next;
+        next += Millis(2000);
+        --left;
+      }
+    };
+    ASSERT_TRUE(a.acquire(stop_.get_token()));
+    EXPECT_GE(clock_.steadyNow() - renewed, Millis(15'000));
+    EXPECT_LE(clock_.steadyNow() - renewed, Millis(16'200)) << "after " << renewals;
+    clock_.advance(Millis(100'000));
+  }
+}
+
 TEST_F(Leader, TakesAReleasedLeaseAtOnce) {
   LeaderElector a = elector("a");
   ASSERT_TRUE(a.acquire(stop_.get_token()));
