@@ -27,7 +27,9 @@ if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(stagewright_flags INTERFACE -Wno-subobject-linkage)
 endif()
 if(STAGEWRIGHT_SANITIZE)
-  target_compile_options(stagewright_flags INTERFACE -fsanitize=${STAGEWRIGHT_SANITIZE} -fno-omit-frame-pointer)
+  # Undefined behaviour ends the process, too: what only prints fails no test.
+  target_compile_options(stagewright_flags INTERFACE
+    -fsanitize=${STAGEWRIGHT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(stagewright_flags INTERFACE -fsanitize=${STAGEWRIGHT_SANITIZE})
 else()
   target_compile_options(stagewright_flags INTERFACE -ffunction-sections -fdata-sections)

@@ -1,6 +1,8 @@
 // How often a status that is only news is written.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,8 +13,9 @@
 namespace stagewright::op {
 
 /// Pods of a build begin and end in bunches; what only tells of it (lifecycle::mayWait) is written
-/// at most once in kPace, together with what comes meanwhile. Intents and ends never wait.
-/// Thread-safe.
+/// at most once in two seconds, together with what comes meanwhile, and less often the more builds
+/// run, so that all of them together write no more than fifty such a second. Intents and ends never
+/// wait. Thread-safe.
 class NewsPace {
  public:
   explicit NewsPace(const Clock& clock) : clock_(clock) {}
@@ -24,7 +27,8 @@ class NewsPace {
     if (it == written->end()) {
       return std::nullopt;
     }
-    const auto left = std::chrono::ceil<Millis>(it->second + kPace - clock_.steadyNow());
+    const auto left =
+        std::chrono::ceil<Millis>(it->second + paceOf(written->size()) - clock_.steadyNow());
     return left > Millis(0) ? std::optional(left) : std::nullopt;
   }
   void wrote(const std::string& key) { (*written_.lock())[key] = clock_.steadyNow(); }
@@ -32,7 +36,13 @@ class NewsPace {
   void forget(const std::string& key) { written_.lock()->erase(key); }
 
  private:
-  static constexpr Millis kPace{2'000};
+  static constexpr Millis kFastest{2'000};
+  static constexpr Millis kSlowest{30'000};
+  static constexpr Millis kPerBuild{20};
+
+  static Millis paceOf(std::size_t builds) {
+    return std::clamp(kPerBuild * static_cast<Millis::rep>(builds), kFastest, kSlowest);
+  }
 
   const Clock& clock_;
   mutable Guarded<std::map<std::string, SteadyPoint>> written_;
