@@ -246,7 +246,7 @@ class ControlPlane:
         self.start("kube-apiserver", cluster_program("kube-apiserver"),
                    "--advertise-address", NODE_ADDRESS, "--bind-address", "127.0.0.1", "--secure-port", API_PORT, "--etcd-servers", "http://127.0.0.1:2379",
                    "--authorization-mode", "RBAC", "--enable-admission-plugins", "OwnerReferencesPermissionEnforcement",
-                   "--service-cluster-ip-range", "10.98.0.0/16", "--client-ca-file", d / "ca.crt",
+                   "--permit-port-sharing", "--service-cluster-ip-range", "10.98.0.0/16", "--client-ca-file", d / "ca.crt",
                    "--tls-cert-file", d / "apiserver.crt", "--tls-private-key-file", d / "apiserver.key",
                    "--kubelet-client-certificate", d / "tester.crt", "--kubelet-client-key", d / "tester.key",
                    "--kubelet-preferred-address-types", "InternalIP", "--event-ttl", "1h",
@@ -366,6 +366,30 @@ class ControlPlane:
             return json.loads(connection.getresponse().read())
         revision = ask("/v3/kv/range", {"key": "AA=="})["header"]["revision"]
         ask("/v3/kv/compaction", {"revision": revision, "physical": True})
+
+    def replace_apiserver(self, seconds):
+        """SIGKILL, and so many seconds later another one serves the same port. That one has started before, as starting takes
+        longer; until it is its turn it is stopped, so who connects meanwhile waits."""
+        old = self.processes["kube-apiserver"]
+        self.start_apiserver()
+        young, answers = self.processes["kube-apiserver"], 0
+        listening = f":{API_PORT:04X} 00000000:0000 0A"
+        wait_until("the second API server to listen", 60, lambda: pathlib.Path("/proc/net/tcp").read_text().count(listening) == 2, 0.05)
+
+        # Each connection goes to one of the two by chance: thirty good answers in a row come from both.
+        def both_answer():
+            nonlocal answers
+            try:
+                answers = answers + 1 if self.api.request("GET", "/readyz") == "ok" else 0
+            except (OSError, ApiError, http.client.HTTPException):
+                answers = 0
+            return answers == 30
+        wait_until("the second API server", 60, both_answer, 0.05)
+        young.send_signal(signal.SIGSTOP)
+        old.kill()
+        old.wait()
+        time.sleep(seconds)
+        young.send_signal(signal.SIGCONT)
 
     def restart_apiserver(self, seconds):
         """SIGKILL, and back so many seconds later (its own start included, as far as it takes less). Gives how long it was away."""
