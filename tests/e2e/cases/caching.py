@@ -16,10 +16,10 @@ COPY readme /readme
 """, "src": "one\n", "readme": "r1\n"}
 
 
-def build(ns, name, **spec):
+def build(ns, name, repository=None, **spec):
     ns.build(name, source={"configMap": {"name": "ctx"}}, imagePullSecrets=[{"name": "push"}],
              output={"image": f"{PUSH_REGISTRY}/{ns.name}/{name}:1", "secretRef": {"name": "push"}},
-             cache={"mode": "Registry", "repository": f"{PUSH_REGISTRY}/{ns.name}/cache"},
+             cache={"mode": "Registry", "repository": repository or f"{PUSH_REGISTRY}/{ns.name}/cache"},
              retention={"pods": "Always"}, **spec)
     return ns.succeeded(name), Image(f"{PUSH_REGISTRY}/{ns.name}/{name}:1")
 
@@ -79,6 +79,17 @@ def test_refresh_and_rebuild_without_the_cache():
         # What it wrote is what the next build takes.
         status, after = build(ns, "next")
         assert after.read("/tools") == fresh and cached(status)["1"] == (3, 3), status["stages"]
+
+
+def test_namespaces_share_no_steps_in_one_repository():
+    with Namespace("mine") as mine, Namespace("theirs") as theirs:
+        shared = f"{PUSH_REGISTRY}/{mine.name}/shared-cache"
+        for ns in (mine, theirs):
+            ns.config_map("ctx", FILES)
+            status, _ = build(ns, "app", shared)
+            assert cached(status) == {"builder": (0, 3), "1": (0, 3)}, f"{ns.name} took another namespace's steps: {status['stages']}"
+        status, _ = build(theirs, "again", shared)
+        assert cached(status) == {"builder": (3, 3), "1": (3, 3)}, status["stages"]
 
 
 def test_a_cache_that_cannot_be_had_fails_nothing_and_is_told():
