@@ -1,209 +1,30 @@
 #!/usr/bin/env python3
-"""How the operator scales, on a real API server with fake nodes: run.py [--scale F] [O1 … O7]
+"""How the operator scales, on a real API server with fake nodes: run.py [--scale F] [--peers] [O1 … O7]
 
 Control plane and fake kubelet are those of tests/faults: etcd without fsync, the data in memory, everything on one
 machine beside the operator. Writes JSON lines to stdout, one per measurement, and progress to stderr. --scale 0.1 runs a
-tenth of everything, to see that it works. docs/scale.md explains the workloads and holds the figures."""
+tenth of everything, to see that it works. --peers gives the same work to other controllers too, one after the other on
+a control plane of its own each. docs/scale.md explains the workloads and holds the figures."""
 import argparse
-import collections
-import datetime
 import json
 import os
-import pathlib
 import sys
-import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "faults"))
 sys.dont_write_bytecode = True
 
-from control_plane import ControlPlane, Missing, cluster_program, enter_namespaces, wait_until  # noqa: E402
-from oracle import BUILDS, condition  # noqa: E402
-from replica import Replica  # noqa: E402
-from world import CHAIN  # noqa: E402
+from measure import EXIT_MS, ROOT, STAGE_MS, Bench, measure, percentiles, process_use, report, say, seconds  # noqa: E402, I001
+from control_plane import Missing, cluster_program, enter_namespaces, wait_until  # noqa: E402
+import tekton  # noqa: E402
 
-STAGES = 5
-STAGE_MS = 2000
-IDEAL = STAGES * STAGE_MS / 1000  # of the chain: each stage waits for the one before
 TWELVE = "FROM base AS root\nRUN 0\n" + "".join(f"FROM base AS m{i}\nCOPY --from=root /x /x\n" for i in range(10)) + "FROM base\n" + "".join(
     f"COPY --from=m{i} /x /x\n" for i in range(10))
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def percentiles(values):
-    """p50, p95, p99 and the largest, in milliseconds."""
-    ordered = sorted(values)
-    pick = lambda q: round(1000 * ordered[min(len(ordered) - 1, int(q * len(ordered)))])
-    return {"n": len(ordered), "p50": pick(0.50), "p95": pick(0.95), "p99": pick(0.99), "max": pick(1)} if ordered else {"n": 0}
-
-
-def seconds(stamp):
-    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
-
-
-def process_use(pid):
-    """Memory in MB and CPU seconds of a process."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    memory = next(int(line.split()[1]) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return round(memory / 1024, 1), cpu
-
-
-class Bench:
-    def __init__(self, plane, scale):
-        self.plane, self.api, self.scale = plane, plane.api, scale
-        self.mark = 0  # bytes of the audit log before the present workload
-        plane.rules({"Role": "stage", "Run": STAGE_MS, "Exit": 300}, {"Role": "prepare", "Run": 200, "Exit": 300}, {"Role": "publish", "Run": 200, "Exit": 300})
-
-    def count(self, n):
-        return max(1, int(n * self.scale))
-
-    def namespace(self, name):
-        self.plane.namespace(name)
-        return name
-
-    def operator(self, name, **options):
-        options.setdefault("direct", True)
-        replica = Replica(self.plane, name, **options)
-        started = time.monotonic()
-        replica.start()
-        self.ready_after = time.monotonic() - started
-        return replica
-
-    def begin(self):
-        self.mark = self.plane.audit.stat().st_size
-
-    def requests(self):
-        with open(self.plane.audit) as log:
-            log.seek(self.mark)
-            for line in log:
-                if not line.startswith("{") or not line.endswith("\n"):  # the API server is writing it, or was at the mark
-                    continue
-                entry = json.loads(line)
-                if "objectRef" in entry:  # /version has none
-                    yield entry
-
-    def create(self, ns, name, dockerfile=CHAIN):
-        self.api.create(f"{BUILDS}/namespaces/{ns}/imagebuilds", {
-            "apiVersion": "build.stagewright.dev/v1alpha1", "kind": "ImageBuild", "metadata": {"name": name},
-            "spec": {"dockerfileInline": dockerfile, "output": {"image": f"registry.invalid/{ns}/app:1"}}})
-
-    def create_at(self, rate, total, make):
-        """Creates `total` objects, `rate` per second (0: as fast as four clients can)."""
-        if rate == 0:
-            threads = [threading.Thread(target=lambda k=k: [make(i) for i in range(k, total, 4)]) for k in range(4)]
-            [t.start() for t in threads]
-            [t.join() for t in threads]
-            return
-        begin = time.monotonic()
-        for i in range(total):
-            time.sleep(max(0, begin + i / rate - time.monotonic()))
-            make(i)
-
-    def statuses(self, ns=None):
-        """Of all builds, page by page."""
-        path, token, out = f"{BUILDS}/namespaces/{ns}/imagebuilds" if ns else f"{BUILDS}/imagebuilds", "", []
-        while True:
-            page = self.api.get(f"{path}?limit=500&continue={token}")
-            out += [(b["metadata"], b.get("status", {})) for b in page["items"]]
-            token = page["metadata"].get("continue", "")
-            if not token:
-                return out
-
-    def all_done(self, ns, total, patience):
-        def done():
-            finished = sum(1 for _, s in self.statuses(ns) if condition(s, "Finished")["status"] == "True")
-            say(f"  {finished}/{total} finished")
-            return finished >= total
-        wait_until(f"{total} builds", patience, done, 2)
-
-    # ---- what the audit log says ----
-
-    def first_pods(self, prefix=""):
-        """Seconds from the creation of a build to the arrival of its first pod's POST."""
-        born, first = {}, {}
-        for e in self.requests():
-            ref = e.get("objectRef", {})
-            ns = ref.get("namespace", "")
-            if e["verb"] != "create" or not ns.startswith(prefix) or e["responseStatus"]["code"] >= 300:
-                continue
-            if ref["resource"] == "imagebuilds":
-                born[(ns, ref.get("name"))] = seconds(e["stageTimestamp"])
-            elif ref["resource"] == "pods" and "-prepare-" in ref.get("name", ""):
-                build = ref["name"].rsplit("-", 3)[0]
-                first.setdefault((ns, build), seconds(e["requestReceivedTimestamp"]))
-        return [first[key] - born[key] for key in first if key in born]
-
-    def calls(self, builds):
-        """Requests of the operator per build, by verb and resource; events apart."""
-        counts = collections.Counter()
-        for e in self.requests():
-            if not e["user"]["username"].startswith("system:serviceaccount"):
-                continue
-            ref = e["objectRef"]
-            what = f"{e['verb']} {ref['resource']}" + (f"/{ref['subresource']}" if ref.get("subresource") else "")
-            counts[what] += 1
-            counts["429"] += e["responseStatus"]["code"] == 429
-        per = {k: round(v / builds, 2) for k, v in sorted(counts.items())}
-        writes = sum(v for k, v in per.items() if k.split()[0] in ("create", "patch", "update") and "events" not in k and "leases" not in k)
-        return {"writes_per_build": round(writes, 2), "calls_per_build": per}
-
-    def overheads(self, ns):
-        """Seconds of a build beyond what its stages work."""
-        out = []
-        for meta, status in self.statuses(ns):
-            ready = condition(status, "Ready")
-            if ready["status"] == "True":
-                out.append(seconds(ready["lastTransitionTime"]) - seconds(meta["creationTimestamp"]) - IDEAL)
-        return out
-
-    # ---- many finished builds, without building them ----
-
-    def seed(self, ns, total):
-        """`total` finished builds with the status of one that was really built."""
-        self.create(ns, "model")
-        self.all_done(ns, 1, 120)
-        model = self.api.get(f"{BUILDS}/namespaces/{ns}/imagebuilds/model")
-
-        def make(i):
-            name = f"s{i:05}"
-            self.create(ns, name)
-            text = json.dumps(model["status"]).replace('"model', f'"{name}').replace(" model-", f" {name}-")
-            self.api.patch(f"{BUILDS}/namespaces/{ns}/imagebuilds/{name}/status", {"status": json.loads(text)})
-        return make
-
-
-def report(workload, **values):
-    print(json.dumps({"workload": workload, **values}), flush=True)
-
-
-def measure(bench, workload, ns, total, rate, dockerfile=CHAIN, patience=900):
-    """Builds `total` and reports everything that the audit log and the process say."""
-    bench.namespace(ns)
-    replica = bench.operator(ns)
-    memory0, cpu0 = process_use(replica.process.pid)
-    bench.begin()
-    started = time.monotonic()
-    bench.create_at(rate, total, lambda i: bench.create(ns, f"b{i:05}", dockerfile))
-    created = time.monotonic() - started
-    bench.all_done(ns, total, patience)
-    took = time.monotonic() - started
-    memory, cpu = process_use(replica.process.pid)
-    over = bench.overheads(ns) if dockerfile == CHAIN else []
-    report(workload, builds=total, rate=rate, creating_s=round(created, 1), all_done_s=round(took, 1), builds_per_minute=round(60 * total / took, 1),
-           first_pod_ms=percentiles(bench.first_pods(ns)), overhead_ms=percentiles(over), **bench.calls(total),
-           cpu_s_per_build=round((cpu - cpu0) / total, 4), memory_mb=[memory0, memory])
-    replica.stop()
-    bench.api.delete(f"/api/v1/namespaces/{ns}")
 
 
 def o1_burst(bench):
     for n in (100, 1000):
         measure(bench, "O1 burst", f"o1-{n}", bench.count(n), 0)
+    measure(bench, "O1 burst of single stages", "o1-single", bench.count(1000), 0, **bench.SINGLE)
 
 
 def o2_steady(bench):
@@ -212,7 +33,7 @@ def o2_steady(bench):
 
 
 def o3_diamond(bench):
-    measure(bench, "O3 diamond of 12", "o3", bench.count(50), 5, TWELVE)
+    measure(bench, "O3 diamond of 12", "o3", bench.count(50), 5, dockerfile=TWELVE)
 
 
 def o4_restart(bench):
@@ -273,9 +94,9 @@ def o5_failover(bench):
 def o6_disruptions(bench):
     """A tenth of the builds loses a stage to node pressure, another tenth its publish pod."""
     total = bench.count(200)
-    rules = [{"Build": f"b{i:05}", "Role": "stage", "Stage": "2", "Attempt": 1, "Outcome": "evict", "Exit": 300} for i in range(0, total, 10)]
-    rules += [{"Build": f"b{i:05}", "Role": "publish", "Attempt": 1, "Outcome": "evict", "Run": 200, "Exit": 300} for i in range(5, total, 10)]
-    bench.plane.rules(*rules, {"Role": "stage", "Run": STAGE_MS, "Exit": 300})
+    rules = [{"Build": f"b{i:05}", "Role": "stage", "Stage": "2", "Attempt": 1, "Outcome": "evict", "Exit": EXIT_MS} for i in range(0, total, 10)]
+    rules += [{"Build": f"b{i:05}", "Role": "publish", "Attempt": 1, "Outcome": "evict", "Run": 200, "Exit": EXIT_MS} for i in range(5, total, 10)]
+    bench.plane.rules(*rules, {"Role": "stage", "Run": STAGE_MS, "Exit": EXIT_MS})
     measure(bench, "O6 10 % disruptions", "o6", total, 10)
 
 
@@ -302,19 +123,31 @@ def o7_neighbour(bench):
 WORKLOADS = {"O1": o1_burst, "O2": o2_steady, "O3": o3_diamond, "O4": o4_restart, "O5": o5_failover, "O6": o6_disruptions, "O7": o7_neighbour}
 
 
+PEERS_DO = ("O1", "O2")  # the workloads that another controller can be given too
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1)
-    parser.add_argument("workloads", nargs="*", default=list(WORKLOADS), metavar="O1 … O7")
+    parser.add_argument("--peers", action="store_true", help="O1 and O2, of our operator and then of each peer")
+    parser.add_argument("workloads", nargs="*", metavar="O1 … O7")
     options = parser.parse_args()
+    if options.peers and not set(options.workloads) <= set(PEERS_DO):
+        parser.error(f"--peers is for {' and '.join(PEERS_DO)}")
+    names = options.workloads or (PEERS_DO if options.peers else WORKLOADS)
+    contenders = [(Bench, {})]
     try:
         cluster_program("hyperkube")
         os.environ.setdefault("STAGEWRIGHT_OPERATOR", str(ROOT / "build/release/bin/stagewright-operator"))
+        if options.peers:
+            contenders += tekton.contenders()
         enter_namespaces()
-        for name in options.workloads:
-            with ControlPlane(nodes=10) as plane:
-                say(f"{name}: {WORKLOADS[name].__doc__ or ''}")
-                WORKLOADS[name](Bench(plane, options.scale))
+        for name in names:
+            for kind, settings in contenders:
+                with kind.control_plane() as plane:
+                    bench = kind(plane, options.scale, **settings)
+                    say(f"{name} of {bench.controller}: {WORKLOADS[name].__doc__ or ''}")
+                    WORKLOADS[name](bench)
     except Missing as what:
         sys.exit(f"missing: {what}")
 

@@ -183,13 +183,15 @@ def wait_until(what, seconds, probe, step=0.05):
 
 
 class ControlPlane:
-    def __init__(self, nodes=3, kubelet=(), apiserver=()):
+    def __init__(self, nodes=3, kubelet=(), apiserver=(), audited=()):
+        """`audited`: users beside our operator whose requests the audit log shall hold."""
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="stagewright-faults-", dir=memory))
         self.audit = self.directory / "audit.log"
         self.processes = {}
         self.kubelet_flags = ["--nodes", str(nodes), "--address", NODE_ADDRESS, *map(str, kubelet)]
         self.apiserver_flags = list(apiserver)
+        self.audited = [OPERATOR_USER, *audited]
         self.standin = standin_program()
 
     def __enter__(self):
@@ -305,8 +307,9 @@ class ControlPlane:
             run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 30, "-extfile", "extensions", "-out", f"{name}.crt")
         (d / "audit.yaml").write_text(json.dumps({
             "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived", "ResponseStarted"],
-            "rules": [{"level": "Metadata", "users": [OPERATOR_USER]},
-                      {"level": "Metadata", "verbs": ["create"], "resources": [{"group": "build.stagewright.dev", "resources": ["imagebuilds"]}]},
+            "rules": [{"level": "Metadata", "users": self.audited},
+                      {"level": "Metadata", "verbs": ["create"], "resources": [{"group": "build.stagewright.dev", "resources": ["imagebuilds"]},
+                                                                               {"group": "tekton.dev", "resources": ["pipelineruns", "taskruns"]}]},
                       {"level": "None"}]}))
 
     def kubeconfig(self, user, server=f"https://127.0.0.1:{API_PORT}", name=None):

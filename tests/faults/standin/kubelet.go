@@ -54,6 +54,7 @@ type pod struct {
 	stop                              context.CancelFunc
 	over                              chan struct{} // closed when its goroutine has ended
 	leaving                           bool
+	ready                             bool // of Tekton: its first step may begin
 }
 
 // run is what the pods of one run know of each other: in reality the workspace.
@@ -86,6 +87,7 @@ func runKubelet(arguments []string) error {
 	address := flags.String("address", "10.99.0.1", "of every node")
 	port := flags.Int("port", 10250, "of the kubelets' own API")
 	control := flags.String("control", "127.0.0.1:9250", "where tests give orders")
+	pods := flags.String("pods", buildLabel, "label selector of the pods to run; see tekton.go for other pods than ours")
 	count := flags.Int("nodes", 3, "how many")
 	start := flags.Int("start", 50, "ms from creation to running")
 	work := flags.Int("run", 200, "ms of work of a pod")
@@ -111,7 +113,7 @@ func runKubelet(arguments []string) error {
 	go k.beat(ctx)
 	go func() { panic(http.ListenAndServe(*control, k.orders())) }()
 	go func() { panic(k.serveLogs()) }()
-	k.api.follow(ctx, "/api/v1/pods", buildLabel, k.see, k.forgetUnlisted)
+	k.api.follow(ctx, "/api/v1/pods", *pods, k.see, k.forgetUnlisted)
 	return nil
 }
 
@@ -201,6 +203,7 @@ func (k *kubelet) see(o object, deleted bool) {
 		}
 		k.pods[uid] = p
 	}
+	k.seeReady(p, o)
 	if leaving && !p.leaving {
 		p.leaving = true
 		if p.node == "" {
@@ -291,7 +294,8 @@ func sleep(ctx context.Context, ms int) bool {
 
 func (k *kubelet) live(ctx context.Context, p *pod) {
 	defer close(p.over)
-	if !k.place(ctx, p) || !k.hold(ctx, p) || !sleep(ctx, *p.rule.Start) {
+	containers := 1 + len(listAt(p.object, "spec", "initContainers")) // one after the other; none of ours has more than one
+	if !k.place(ctx, p) || !k.hold(ctx, p) || !sleep(ctx, *p.rule.Start*containers) {
 		return
 	}
 	p.started = time.Now()
@@ -318,6 +322,8 @@ type end struct {
 
 func (k *kubelet) work(ctx context.Context, p *pod) end {
 	switch p.role {
+	case "":
+		return k.runStep(ctx, p)
 	case "prepare":
 		return k.prepare(ctx, p)
 	case "publish":
@@ -398,11 +404,16 @@ func (k *kubelet) publish(ctx context.Context, p *pod) end {
 
 // waitFor returns when `ready` holds of the run, or ctx ends.
 func (k *kubelet) waitFor(ctx context.Context, runID string, ready func(*run) bool) {
+	k.waitUntil(ctx, func() bool { return k.runs[runID] != nil && ready(k.runs[runID]) })
+}
+
+// waitUntil returns when `holds` is true, which it asks with the lock held, or ctx ends.
+func (k *kubelet) waitUntil(ctx context.Context, holds func() bool) {
 	release := context.AfterFunc(ctx, k.changed.Broadcast)
 	defer release()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for ctx.Err() == nil && (k.runs[runID] == nil || !ready(k.runs[runID])) {
+	for ctx.Err() == nil && !holds() {
 		k.changed.Wait()
 	}
 }
