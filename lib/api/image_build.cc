@@ -140,6 +140,7 @@ Result<ImageBuildSpec> parseSpecDefaults(const JsonReader& reader) {
   if (retention) {
     TRY(out.retention, parseRetention(*retention));
   }
+  TRY(out.onInputChange, parseOnInputChange(reader));
   return out;
 }
 

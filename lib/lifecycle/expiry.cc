@@ -26,7 +26,9 @@ void planExpiry(Turn& turn) {
     return;
   }
   if (!turn.build.metadata.gitOpsOwner.empty()) {
-    announceIgnored(turn);
+    if (turn.asked.retention.ttlAfterFinished) {  // a policy's default is meant for the others
+      announceIgnored(turn);
+    }
     return;
   }
   const TimePoint end = *turn.run().completionTime + *ttl;

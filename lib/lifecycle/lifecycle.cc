@@ -41,7 +41,7 @@ namespace {
 Decision planOnce(const api::ImageBuild& asked, const World& world, TimePoint now,
                   bool nextWaits = false) {
   api::ImageBuild build = asked;
-  build.spec = policy::applyDefaults(asked.spec, world.policies, fallbacksOf(world));
+  build.spec = policy::applyDefaults(asked, world.policies, fallbacksOf(world));
   Turn turn(build, asked.spec, world, now);
   turn.nextWaits = nextWaits;
   if (build.metadata.deletionTimestamp) {
@@ -73,7 +73,7 @@ void prepend(std::vector<T>& to, std::vector<T>& from) {
 
 Decision planBuild(const api::ImageBuild& build, const World& world, TimePoint now) {
   const std::optional<api::ImageBuild> begun =
-      build.specError || build.metadata.deletionTimestamp ? std::nullopt : asBegun(build);
+      build.specError || build.metadata.deletionTimestamp ? std::nullopt : asBegun(build, world);
   const api::ImageBuild& first = begun ? *begun : build;
   Decision out = planOnce(first, world, now, begun.has_value());
   // A run must never be Ready for a spec that it was not made from, and nobody would wake us for

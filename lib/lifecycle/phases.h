@@ -18,7 +18,7 @@ namespace stagewright::lifecycle {
 bool beginRunIfWanted(Turn& turn);
 /// The build with the spec that its run was begun with, if that is to be finished first although
 /// the inputs were edited since.
-std::optional<api::ImageBuild> asBegun(const api::ImageBuild& build);
+std::optional<api::ImageBuild> asBegun(const api::ImageBuild& build, const World& world);
 /// Inputs or the rebuild token are no longer those of the run, or it failed and its remedies are
 /// not.
 bool isNextWanted(const api::ImageBuild& build);

@@ -5,6 +5,7 @@
 #include "lib/api/reasons.h"
 #include "lib/lifecycle/phases.h"
 #include "lib/pods/requests.h"
+#include "lib/policy/defaults.h"
 
 namespace stagewright::lifecycle {
 
@@ -41,8 +42,9 @@ bool finishesFirst(const api::ImageBuildSpec& spec) {
 }
 
 /// What a run that is finished first needs once the object holds another spec.
-std::string keptSpec(const api::ImageBuildSpec& spec) {
-  std::string out = finishesFirst(spec) ? dumpJson(api::toJson(spec)) : std::string();
+std::string keptSpec(const Turn& turn) {
+  std::string out =
+      finishesFirst(turn.build.spec) ? dumpJson(api::toJson(turn.asked)) : std::string();
   return out.size() <= kMaxKeptSpec ? out : std::string();
 }
 
@@ -64,7 +66,7 @@ void openRun(Turn& turn, std::string trigger, std::int64_t sequence, std::string
   run.generation = metadata.generation;
   run.trigger = std::move(trigger);
   run.builderImage = turn.world.settings.pods.builderImage;
-  run.spec = keptSpec(turn.asked);
+  run.spec = keptSpec(turn);
   run.startTime = turn.now;
   status.run = std::move(run);
 }
@@ -108,10 +110,11 @@ void checkSpec(Turn& turn) {
 }
 }  // namespace
 
-std::optional<api::ImageBuild> asBegun(const api::ImageBuild& build) {
+std::optional<api::ImageBuild> asBegun(const api::ImageBuild& build, const World& world) {
   const api::ImageBuildStatus& status = build.status;
-  if (!finishesFirst(build.spec) || !status.run || api::isFinished(*status.run) ||
-      status.run->spec.empty() || hasInputsOf(build.spec, status)) {
+  if (!status.run || api::isFinished(*status.run) || status.run->spec.empty() ||
+      hasInputsOf(build.spec, status) ||
+      !finishesFirst(policy::applyDefaults(build, world.policies, fallbacksOf(world)))) {
     return std::nullopt;
   }
   const Result<Json> json = parseJson(status.run->spec);
@@ -152,7 +155,7 @@ bool beginRunIfWanted(Turn& turn) {
   if (turn.build.spec.suspend) {
     return letFinish(turn);
   }
-  if (turn.isActive() && finishesFirst(turn.asked) && hasInputsOf(turn.asked, status)) {
+  if (turn.isActive() && finishesFirst(turn.build.spec) && hasInputsOf(turn.asked, status)) {
     turn.nextWaits = true;
     return true;
   }

@@ -72,9 +72,9 @@ class Check {
                                          "allowed: " + listed(*allowed_.outputs)));
   }
 
-  /// A cache is pushed with the same credentials as the image.
+  /// A cache is pushed with the same credentials as the image. What a policy gives it allows.
   std::optional<Violation> caches() const {
-    const std::string& repository = spec_.cache.repository;
+    const std::string& repository = wanted_.asked.cache.repository;
     if (!allowed_.outputs || repository.empty() || mayBeWritten(repository)) {
       return std::nullopt;
     }

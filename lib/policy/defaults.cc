@@ -5,6 +5,7 @@
 
 #include "lib/pods/quantity.h"
 #include "lib/pods/resources.h"
+#include "lib/policy/cache_default.h"
 
 namespace stagewright::policy {
 
@@ -49,6 +50,7 @@ void fillExecution(api::Execution& execution, const api::Execution& from) {
   fill(execution.isolation, from.isolation);
   fill(execution.start, from.start);
   fill(execution.maxParallelStages, from.maxParallelStages);
+  fill(execution.network, from.network);
   execution.resources = pods::mergeResources(from.resources, execution.resources);
   execution.prepare = pods::mergeResources(from.prepare, execution.prepare);
   execution.publish = pods::mergeResources(from.publish, execution.publish);
@@ -60,21 +62,48 @@ void fillExecution(api::Execution& execution, const api::Execution& from) {
   fill(execution.serviceAccountName, from.serviceAccountName);
 }
 
-void fillSpec(ImageBuildSpec& spec, const ImageBuildSpec& from) {
+/// The same as the rule of the CRD for a cache that a build names itself.
+bool isOutput(const api::Output& output, const std::string& repository) {
+  return !repository.empty() &&
+         (output.repository == repository || output.image == repository ||
+          output.image.starts_with(repository + ":"));
+}
+
+/// Mode and repository go together; where the image itself would go there is no cache.
+void fillCache(api::Cache& cache, const api::Cache& from, const api::ImageBuild& build) {
+  const std::string repository =
+      cacheRepository(from.repository, build.metadata.namespace_, build.metadata.name);
+  if (!cache.mode && from.mode && !isOutput(build.spec.output, repository)) {
+    cache.mode = from.mode;
+    cache.repository = repository;
+  }
+  fill(cache.policy, from.policy);
+}
+
+void fillRetention(api::Retention& retention, const api::Retention& from) {
+  fill(retention.pods, from.pods);
+  fill(retention.podTTL, from.podTTL);
+  fill(retention.workspace, from.workspace);
+  fill(retention.logs, from.logs);
+  fill(retention.history, from.history);
+  fill(retention.ttlAfterFinished, from.ttlAfterFinished);
+}
+
+void fillSpec(ImageBuildSpec& spec, const ImageBuildSpec& from, const api::ImageBuild& build) {
   fill(spec.output.secretRef, from.output.secretRef);
   fillList(spec.imagePullSecrets, from.imagePullSecrets,
            [](const std::string& name) { return name; });
   fillList(spec.registries, from.registries,
            [](const api::Registry& registry) { return registry.host; });
+  fillCache(spec.cache, from.cache, build);
   fillWorkspace(spec.workspace, from.workspace);
   fillExecution(spec.execution, from.execution);
   fill(spec.queue, from.queue);
   fill(spec.timeout, from.timeout);
-  fill(spec.retention.pods, from.retention.pods);
-  fill(spec.retention.podTTL, from.retention.podTTL);
-  fill(spec.retention.workspace, from.retention.workspace);
-  fill(spec.retention.logs, from.retention.logs);
-  fill(spec.retention.history, from.retention.history);
+  fill(spec.queueTimeout, from.queueTimeout);
+  fill(spec.retry.infrastructure, from.retry.infrastructure);
+  fill(spec.onInputChange, from.onInputChange);
+  fillRetention(spec.retention, from.retention);
 }
 
 /// A container without a limit gets the maximum for one. Kubernetes would make that its request as
@@ -140,17 +169,17 @@ std::string holdSentence(const BuildPolicy& policy) {
 }
 }  // namespace
 
-ImageBuildSpec applyDefaults(const ImageBuildSpec& spec, const Policies& policies,
+ImageBuildSpec applyDefaults(const api::ImageBuild& build, const Policies& policies,
                              const Fallbacks& fallbacks) {
-  ImageBuildSpec out = spec;
+  ImageBuildSpec out = build.spec;
   if (!policies) {
     return out;
   }
   for (const BuildPolicy& policy : *policies) {
-    fillSpec(out, policy.defaults);
+    fillSpec(out, policy.defaults, build);
   }
   for (const BuildPolicy& policy : *policies) {
-    bound(out, spec, policy, fallbacks);
+    bound(out, build.spec, policy, fallbacks);
   }
   return out;
 }

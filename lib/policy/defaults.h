@@ -14,11 +14,11 @@ struct Fallbacks {
   Millis timeout;
 };
 
-/// `spec` as it is carried out: what the user set, else what the first policy gives, else nothing.
+/// The spec of `build` as it is carried out: what the user set, else what the first policy gives, else nothing.
 /// Lists that are maps (registries, nodeSelector, imagePullSecrets) and resources are filled key by
 /// key. What the user left open is also kept below the limits. Inputs are never touched: the hash
 /// over them is the same before and after.
-api::ImageBuildSpec applyDefaults(const api::ImageBuildSpec& spec, const Policies& policies,
+api::ImageBuildSpec applyDefaults(const api::ImageBuild& build, const Policies& policies,
                                   const Fallbacks& fallbacks);
 
 /// What a namespace with these policies may have running: the smallest of each limit, and who holds

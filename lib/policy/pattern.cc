@@ -2,17 +2,16 @@
 
 namespace stagewright::policy {
 
-namespace {
-std::string expand(std::string_view pattern, std::string_view ns) {
-  static constexpr std::string_view kVariable = "$(namespace)";
-  std::string out(pattern);
-  for (std::size_t at = out.find(kVariable); at != std::string::npos;
-       at = out.find(kVariable, at + ns.size())) {
-    out.replace(at, kVariable.size(), ns);
+std::string substitute(std::string_view text, std::string_view variable, std::string_view value) {
+  std::string out(text);
+  for (std::size_t at = out.find(variable); at != std::string::npos;
+       at = out.find(variable, at + value.size())) {
+    out.replace(at, variable.size(), value);
   }
   return out;
 }
 
+namespace {
 /// Greedy with one place to go back to for each kind of star: what `*` passed over must hold no
 /// slash, so a dead end inside it goes back to the last `**`.
 bool globMatches(std::string_view pattern, std::string_view text) {
@@ -63,7 +62,7 @@ bool hasTag(const std::string& pattern) {
 
 bool matchesImage(std::string_view pattern, const oci::Repository& repository,
                   const std::string& tag, std::string_view ns) {
-  const std::string full = expand(pattern, ns);
+  const std::string full = substitute(pattern, "$(namespace)", ns);
   if (full.find('/') == std::string::npos) {
     return globMatches(full, repository.registry);
   }

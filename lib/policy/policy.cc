@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "lib/api/json_fields.h"
+#include "lib/policy/cache_default.h"
 
 namespace stagewright::policy {
 
@@ -130,9 +131,13 @@ Result<Limits> parseLimits(const JsonReader& reader) {
 Status parseParts(const JsonReader& spec, BuildPolicy& out) {
   TRY(const std::optional<JsonReader> defaults, spec.optionalObject("defaults"));
   if (defaults) {
-    CHECK_OK(defaults->onlyKeys({"output", "imagePullSecrets", "registries", "workspace",
-                                 "execution", "queue", "timeout", "retention"}));
+    CHECK_OK(defaults->onlyKeys({"output", "imagePullSecrets", "registries", "cache", "workspace",
+                                 "execution", "queue", "timeout", "queueTimeout", "retry",
+                                 "retention", "onInputChange"}));
     TRY(out.defaults, api::parseSpecDefaults(*defaults));
+    if (out.defaults.cache.mode == api::CacheMode::kRegistry) {
+      CHECK_OK(checkCachePattern(out.defaults.cache.repository));
+    }
   }
   TRY(const std::optional<JsonReader> allowed, spec.optionalObject("allowed"));
   if (allowed) {

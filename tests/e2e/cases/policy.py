@@ -142,6 +142,27 @@ def test_a_refused_build_starts_when_the_policy_allows_it():
             assert run_of(ns, "broken")["id"] == broken["id"], "a changed policy started a build that it had not refused"
 
 
+def test_a_default_cache_is_one_of_the_build():
+    with Namespace("cached") as ns, Namespace("alone") as alone:
+        repository = f"{PUSH_REGISTRY}/cache/$(namespace)/$(name)"
+        with Policy(ns, alone, defaults={"cache": {"mode": "Registry", "repository": repository}, "imagePullSecrets": [{"name": "push"}]}) as policy:
+            for namespace in (ns, alone):
+                wait_for_policy(namespace, policy)
+            shared = f"{PUSH_REGISTRY}/cache/$(name)"
+            refused = kubectl("patch", "buildpolicy", policy.name, "--type=merge", "-p",
+                              json.dumps({"spec": {"defaults": {"cache": {"repository": shared}}}}), check=False)
+            assert refused.returncode != 0 and "namespaces must not share a cache" in refused.stderr, refused
+            ns.inline("app", INLINE)
+            first = ns.succeeded("app")
+            assert not first["stages"][0].get("cachedSteps"), first["stages"]
+            kubectl("annotate", "imgb", "app", "-n", ns.name, f"{harness.GROUP}/rebuild=again")
+            wait_until("the second run", 30, lambda: run_of(ns, "app").get("sequence") == 2)
+            second = ns.succeeded("app")
+            assert second["stages"][0]["cachedSteps"] == 1, second["stages"]
+            alone.inline("app", INLINE)
+            assert not alone.succeeded("app")["stages"][0].get("cachedSteps"), "a cache of another namespace was used"
+
+
 def test_hold_then_open_by_priority_one_at_a_time():
     with Namespace("hold") as ns:
         with Policy(ns, admission="Hold", admissionMessage="maintenance until 18:00", limits={"runningBuilds": 1}) as policy:

@@ -50,6 +50,49 @@ TEST(Policy, DefaultsReachThePodsAndChangeNoHash) {
   EXPECT_THAT(cluster.bodies.at(cluster.name("publish")).dump(), HasSubstr("\"team-push\""));
 }
 
+TEST(Policy, ADefaultCacheReachesPrepareAndPublish) {
+  FakeCluster cluster;
+  cluster.policies = policies(
+      {{"defaults",
+        {{"cache",
+          {{"mode", "Registry"}, {"repository", "registry.example/cache/$(namespace)/$(name)"}}}}}});
+  cluster.toStages({{}});
+  const api::Metadata metadata = cluster.build().metadata;
+  const std::string repository = "registry.example/cache/" + metadata.namespace_ + "/" + metadata.name;
+  EXPECT_THAT(cluster.bodies.at(cluster.name("prepare")).dump(), HasSubstr(repository));
+  EXPECT_THAT(cluster.bodies.at(cluster.name("publish")).dump(), HasSubstr(repository));
+}
+
+TEST(Policy, FinishFirstMayBeADefault) {
+  FakeCluster cluster;
+  cluster.policies = policies({{"defaults", {{"onInputChange", "FinishFirst"}}}});
+  cluster.toStages({{}});
+  const std::string old = cluster.runId();
+  cluster.edit({{"target", "other"}});
+  cluster.settle();
+  EXPECT_EQ(cluster.runId(), old);
+  EXPECT_THAT(cluster.ready().message, HasSubstr("the next run waits for its end"));
+  cluster.edit({{"target", "third"}, {"onInputChange", "CancelAndRebuild"}});
+  cluster.settle();
+  EXPECT_NE(cluster.runId(), old) << "the build's own word counts";
+}
+
+TEST(Policy, ADefaultTtlDeletesWhatGitOpsDoesNotTrack) {
+  for (const bool tracked : {false, true}) {
+    FakeCluster cluster;
+    cluster.policies = policies({{"defaults", {{"retention", {{"ttlAfterFinished", "1h"}}}}}});
+    if (tracked) {
+      cluster.label("kustomize.toolkit.fluxcd.io/name", "apps");
+    }
+    cluster.toSuccess({{}});
+    cluster.settle();
+    cluster.pass(std::chrono::hours(1));
+    cluster.reconcile();
+    EXPECT_EQ(cluster.deleted, !tracked);
+    EXPECT_EQ(cluster.countEvents("TTLIgnored"), 0) << "its user asked for nothing";
+  }
+}
+
 TEST(Policy, AChangedDefaultStartsNothing) {
   FakeCluster cluster;
   cluster.toSuccess({{}});

@@ -21,6 +21,11 @@ const Json& schema() {
   return crd().at("spec").at("versions").at(0).at("schema").at("openAPIV3Schema").at("properties").at("spec");
 }
 
+bool isDuration(std::string_view path) {
+  return path.ends_with("imeout") || path.ends_with("TTL") || path.ends_with("AfterFinished") ||
+         path == "spec.defaults.retention.workspace";
+}
+
 /// A value of every field of the schema.
 Json fullValue(const Json& of, const std::string& path) {
   if (of.contains("properties")) {
@@ -37,9 +42,12 @@ Json fullValue(const Json& of, const std::string& path) {
     return {{"free", "value"}};
   }
   if (of.contains("enum")) {
-    return of.at("enum").at(0);
+    return path == "spec.defaults.cache.mode" ? Json("Registry") : of.at("enum").at(0);
   }
-  return of.value("type", "") == "integer" ? Json(7) : path.ends_with("imeout") ? Json("1h") : Json("text");
+  if (path == "spec.defaults.cache.repository") {
+    return "registry.example/$(namespace)/cache";
+  }
+  return of.value("type", "") == "integer" ? Json(7) : isDuration(path) ? Json("1h") : Json("text");
 }
 
 TEST(PolicyCrd, EveryFieldIsRead) {

@@ -31,6 +31,14 @@ Policies policies(const std::vector<std::pair<std::string, Json>>& specs) {
   return selectPolicies(all, {});
 }
 
+api::ImageBuild buildOf(const api::ImageBuildSpec& spec) {
+  api::ImageBuild out;
+  out.metadata.namespace_ = "team-a";
+  out.metadata.name = "app";
+  out.spec = spec;
+  return out;
+}
+
 api::ImageBuildSpec specOf(const Json& patch = Json::object()) {
   Json spec = {{"dockerfileInline", "FROM scratch"}, {"output", {{"image", "reg.example/team/app:1"}}}};
   if (patch.is_object()) {
@@ -42,12 +50,12 @@ api::ImageBuildSpec specOf(const Json& patch = Json::object()) {
 class Rules : public ::testing::Test {
  protected:
   api::ImageBuildSpec effective(const Json& patch, const Policies& with) {
-    return applyDefaults(specOf(patch), with, {pods_, std::chrono::hours(1)});
+    return applyDefaults(buildOf(specOf(patch)), with, {pods_, std::chrono::hours(1)});
   }
   std::optional<Violation> check(const Json& patch, const Policies& with) {
     const api::ImageBuildSpec asked = specOf(patch);
     const Fallbacks fallbacks{pods_, std::chrono::hours(1)};
-    const api::ImageBuildSpec carriedOut = applyDefaults(asked, with, fallbacks);
+    const api::ImageBuildSpec carriedOut = applyDefaults(buildOf(asked), with, fallbacks);
     return checkSpec({asked, carriedOut, "team-a", "reg.example/team/app"}, with, fallbacks);
   }
   pods::PodSettings pods_;
@@ -168,6 +176,74 @@ TEST_F(Rules, DefaultsFillWhatTheBuildLeavesOpen) {
 
   const api::ImageBuildSpec claim = effective({{"workspace", {{"claimName", "cache"}}}}, with);
   EXPECT_EQ(claim.workspace.storageClassName, "") << "the claim is there already";
+}
+
+TEST_F(Rules, WhatHappensAroundRunsIsFilledFieldByField) {
+  const Policies with = policies({{"p", Json::parse(R"({"defaults": {
+      "queueTimeout": "6h", "retry": {"infrastructure": 5}, "onInputChange": "FinishFirst", "execution": {"network": "None"},
+      "retention": {"podTTL": "2h", "workspace": "1h", "logs": "None", "history": 3, "ttlAfterFinished": "48h"}}})")}});
+  const api::ImageBuildSpec open = effective({}, with);
+  EXPECT_EQ(open.queueTimeout, Millis(std::chrono::hours(6)));
+  EXPECT_EQ(open.retry.infrastructure, 5);
+  EXPECT_EQ(open.onInputChange, api::OnInputChange::kFinishFirst);
+  EXPECT_EQ(open.execution.network, api::Network::kNone);
+  EXPECT_EQ(open.retention.podTTL, Millis(std::chrono::hours(2)));
+  EXPECT_EQ(open.retention.workspace, Millis(std::chrono::hours(1)));
+  EXPECT_EQ(open.retention.logs, api::LogRetention::kNone);
+  EXPECT_EQ(open.retention.history, 3);
+  EXPECT_EQ(open.retention.ttlAfterFinished, Millis(std::chrono::hours(48)));
+  EXPECT_EQ(api::inputHash(open, ""), api::inputHash(specOf(), ""));
+  const api::ImageBuildSpec own = effective(Json::parse(R"({"retry": {"infrastructure": 0}, "execution": {"network": "Default"},
+      "onInputChange": "CancelAndRebuild", "retention": {"workspace": "Never", "history": 0}})"), with);
+  EXPECT_EQ(own.retry.infrastructure, 0);
+  EXPECT_EQ(own.execution.network, api::Network::kDefault);
+  EXPECT_EQ(own.onInputChange, api::OnInputChange::kCancelAndRebuild);
+  EXPECT_EQ(own.retention.workspace, Millis(0));
+  EXPECT_EQ(own.retention.history, 0);
+  EXPECT_EQ(own.retention.podTTL, Millis(std::chrono::hours(2)));
+}
+
+Json cacheDefault(const std::string& repository) {
+  return {{"defaults", {{"cache", {{"mode", "Registry"}, {"repository", repository}}}}}};
+}
+
+TEST_F(Rules, ADefaultCacheIsOneOfTheNamespace) {
+  const Policies with = policies({{"p", cacheDefault("reg.example/cache/$(namespace)/$(name)")},
+                                  {"q", {{"defaults", {{"cache", {{"policy", "Refresh"}}}}}}}});
+  const api::ImageBuildSpec open = effective({}, with);
+  EXPECT_EQ(open.cache.mode, api::CacheMode::kRegistry);
+  EXPECT_EQ(open.cache.repository, "reg.example/cache/team-a/app");
+  EXPECT_EQ(open.cache.policy, api::CachePolicy::kRefresh);
+  const api::ImageBuildSpec own = effective({{"cache", {{"mode", "Registry"}, {"repository", "reg.example/own"}}}}, with);
+  EXPECT_EQ(own.cache.repository, "reg.example/own");
+  const api::ImageBuildSpec none = effective({{"cache", {{"mode", "None"}}}}, with);
+  EXPECT_EQ(none.cache.repository, "");
+  EXPECT_EQ(effective({{"cache", {{"policy", "Use"}}}}, with).cache.repository, "reg.example/cache/team-a/app");
+  for (const char* output : {R"({"output": {"image": "reg.example/cache/team-a/app:7"}})", R"({"output": {"image": "reg.example/cache/team-a/app"}})",
+                             R"({"output": {"image": null, "repository": "reg.example/cache/team-a/app", "tags": ["1"]}})"}) {
+    EXPECT_FALSE(effective(Json::parse(output), with).cache.mode) << output;
+  }
+  EXPECT_FALSE(check({}, policies({{"p", cacheDefault("reg.example/cache/$(namespace)")}, {"narrow", {{"allowed", {{"outputs", {"reg.example/team/*"}}}}}}})))
+      << "what a policy gives needs no listing";
+}
+
+TEST_F(Rules, APolicyMayTurnTheCacheOfALaterOneOff) {
+  const Policies with = policies({{"high", {{"precedence", 1}, {"defaults", {{"cache", {{"mode", "None"}}}}}}},
+                                  {"low", cacheDefault("reg.example/$(namespace)/cache")}});
+  EXPECT_EQ(effective({}, with).cache.mode, api::CacheMode::kNone);
+  EXPECT_EQ(effective({}, with).cache.repository, "");
+}
+
+TEST(ParsePolicy, RefusesACacheThatNamespacesCouldShare) {
+  for (const char* repository : {"reg.example/cache", "reg.example/$(name)", "reg.example/x-$(namespace)", "reg.example/$(namespace)-$(name)",
+                                 "$(namespace)/cache", "reg.example/$(namespace)/Cache", "reg.example/$(namespace)/$(other)"}) {
+    const Result<BuildPolicy> policy = parsePolicy({{"metadata", {{"name", "p"}}}, {"spec", cacheDefault(repository)}});
+    ASSERT_TRUE(policy);
+    EXPECT_TRUE(policy->error) << repository;
+  }
+  for (const char* repository : {"reg.example/$(namespace)", "reg.example:5000/c/$(namespace)/$(name)-cache", "team/$(namespace)"}) {
+    policyOf("p", cacheDefault(repository));
+  }
 }
 
 TEST_F(Rules, TheFirstPolicyThatSaysSomethingWins) {
