@@ -22,6 +22,7 @@ namespace {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::string_view kRef = "refs/stagewright/source";
+constexpr std::string_view kNobody = "192.0.2.1";  // RFC 5737: no host has this address
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -95,8 +96,11 @@ std::string commitOf(const plan::GitSource& source) {
   return mayBe ? source.revision : "";
 }
 
-/// `host:port:address,address` for every address of the server, all of which have passed.
-Outcome<std::string> pinServer(const std::string& url, const http::AddressCheck& check) {
+/// `host:port:address,address` for every address of the server, all of which have passed. With a
+/// proxy a name need not resolve here; then git must not resolve it either, lest a host that the
+/// proxy does not count for turns out to have an address that nobody has looked at.
+Outcome<std::string> pinServer(const std::string& url, const http::AddressCheck& check,
+                               bool proxied) {
   TRY_OR(const http::Url parsed, http::parseUrl(url), error,
          refuseInput("InvalidSpec", error.message));
   std::string name = parsed.host;
@@ -104,7 +108,11 @@ Outcome<std::string> pinServer(const std::string& url, const http::AddressCheck&
   ::addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   ::addrinfo* found = nullptr;
+  const std::string server = parsed.host + ":" + std::to_string(parsed.port) + ":";
   if (const int error = ::getaddrinfo(name.c_str(), nullptr, &hints, &found); error != 0) {
+    if (proxied) {
+      return server + std::string(kNobody);
+    }
     return refuse(plan::Exit::kUnavailable, "SourceUnavailable",
                   "fetch " + quoted(url) + ": resolve " + name + ": " + ::gai_strerror(error));
   }
@@ -117,7 +125,7 @@ Outcome<std::string> pinServer(const std::string& url, const http::AddressCheck&
     const std::string address = http::addressText(*entry->ai_addr);
     pin += (pin.empty() ? "" : ",") + (isV6 ? "[" + address + "]" : address);
   }
-  return parsed.host + ":" + std::to_string(parsed.port) + ":" + pin;
+  return server + pin;
 }
 
 bool namesProxy(const std::vector<std::string>& env) {
@@ -312,8 +320,9 @@ Outcome<GitRevision> fetchGit(const plan::GitSource& source,
   CHECK_OR(checkRefName("commit", source.commit), error, refuseInput("InvalidSpec", error.message));
   CHECK_OR(checkRefName("name", source.revision), error, refuseInput("InvalidSpec", error.message));
   Settings pinned;
-  if (options.checkAddress && !namesProxy(options.env)) {
-    TRY(std::string server, pinServer(source.url, options.checkAddress));
+  if (options.checkAddress) {
+    TRY(std::string server,
+        pinServer(source.url, options.checkAddress, namesProxy(options.env)));
     pinned = {{"http.curloptResolve", std::move(server)}, {"http.followRedirects", "false"}};
   }
   return Checkout(source, credentials, directory, options, pinned).run();

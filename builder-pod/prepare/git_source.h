@@ -32,7 +32,7 @@ struct GitOptions {
   Millis timeout{std::chrono::minutes(30)};  ///< of each git command
   std::vector<std::string> env;  ///< K=V that git gets besides ours: proxies, certificates
   /// Every address of the server must pass, and git is bound to these addresses and follows no
-  /// redirect. Not where `env` names a proxy: then the proxy resolves the name. May be empty.
+  /// redirect. A name that only the proxy of `env` can resolve is left to it. May be empty.
   http::AddressCheck checkAddress;
   std::string urlField = "source.git.url";  ///< what messages call the URL
 };

@@ -172,6 +172,7 @@ class Run {
     input.source = {text.name, text.text};
     TRY_OR(input.file, dockerfile::parseDockerfile(input.source), error, refuseDockerfile(error));
     input.buildArgs = job_.request.buildArgs;
+    input.proxies = job_.request.proxies;
     if (const auto epoch = epochOf(source)) {
       input.buildArgs.emplace_back("SOURCE_DATE_EPOCH", std::to_string(*epoch));
     }

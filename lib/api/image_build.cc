@@ -36,6 +36,7 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
                             return item.string("name");
                           }));
   TRY(out.registries, listOf<Registry>(reader, "registries", parseRegistry));
+  TRY(out.proxy, parseProxy(reader));
   TRY(const std::optional<JsonReader> cache, reader.optionalObject("cache"));
   if (cache) {
     TRY(out.cache, parseCache(*cache));
@@ -183,6 +184,9 @@ Json toJson(const ImageBuildSpec& spec) {
   }
   putJson(out, "imagePullSecrets", std::move(pullSecrets));
   putJson(out, "registries", arrayOf(spec.registries));
+  if (spec.proxy) {
+    out["proxy"] = toJson(*spec.proxy);  // an empty one says: none
+  }
   putJson(out, "cache", toJson(spec.cache));
   putJson(out, "workspace", toJson(spec.workspace));
   putJson(out, "execution", toJson(spec.execution));

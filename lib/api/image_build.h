@@ -121,6 +121,13 @@ struct Registry {
   std::optional<ConfigMapKey> trustedCA;
 };
 
+/// How requests leave the cluster. Empty: none, also where a policy has one.
+struct Proxy {
+  std::string http;     ///< for http:// URLs
+  std::string https;    ///< for https:// URLs
+  std::string noProxy;  ///< hosts that are asked directly
+};
+
 enum class CacheMode { kNone, kRegistry };
 enum class CachePolicy { kUse, kRefresh };
 
@@ -221,6 +228,7 @@ struct ImageBuildSpec {
   Output output;
   std::vector<std::string> imagePullSecrets;
   std::vector<Registry> registries;
+  std::optional<Proxy> proxy;
   Cache cache;
   Workspace workspace;
   Execution execution;

@@ -1,4 +1,4 @@
-// How and where it is built: registries, workspace, execution.
+// How and where it is built: cache, workspace, execution.
 #include "lib/api/json_fields.h"
 #include "lib/api/spec_keys.h"
 #include "lib/api/spec_parts.h"
@@ -6,7 +6,6 @@
 namespace stagewright::api {
 
 namespace {
-constexpr std::array<std::string_view, 3> kTlsWords = {"Verify", "SkipVerify", "PlainHTTP"};
 constexpr std::array<std::string_view, 2> kCacheModeWords = {"None", "Registry"};
 constexpr std::array<std::string_view, 2> kCachePolicyWords = {"Use", "Refresh"};
 constexpr std::array<std::string_view, 2> kAccessModeWords = {"ReadWriteOnce", "ReadWriteMany"};
@@ -96,20 +95,6 @@ Result<Toleration> parseToleration(const JsonReader& reader) {
   return out;
 }
 
-Result<std::optional<ConfigMapKey>> parseTrustedCA(const JsonReader& registry) {
-  TRY(const std::optional<JsonReader> reader, registry.optionalObject("trustedCA"));
-  if (!reader) {
-    return std::optional<ConfigMapKey>();
-  }
-  CHECK_OK(onlySpecKeys(*reader, "spec.registries[].trustedCA"));
-  TRY(const JsonReader ref, reader->object("configMapKeyRef"));
-  CHECK_OK(onlySpecKeys(ref, "spec.registries[].trustedCA.configMapKeyRef"));
-  ConfigMapKey out;
-  TRY(out.name, ref.string("name"));
-  TRY(out.key, ref.string("key"));
-  return std::optional<ConfigMapKey>(std::move(out));
-}
-
 Result<PodMetadata> parsePodMetadata(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.execution.podMetadata"));
   PodMetadata out;
@@ -122,18 +107,6 @@ Json roleJson(const Resources& resources) {
   return resources.empty() ? Json::object() : Json{{"resources", toJson(resources)}};
 }
 }  // namespace
-
-Result<Registry> parseRegistry(const JsonReader& reader) {
-  CHECK_OK(onlySpecKeys(reader, "spec.registries[]"));
-  Registry out;
-  TRY(out.host, reader.string("host"));
-  TRY(out.tls, optionalEnum<Tls>(reader, "tls", kTlsWords));
-  TRY(out.trustedCA, parseTrustedCA(reader));
-  if (out.trustedCA && out.tls && *out.tls != Tls::kVerify) {
-    return reader.error("trustedCA has no effect unless tls is Verify");
-  }
-  return out;
-}
 
 Result<Cache> parseCache(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.cache"));
@@ -229,16 +202,6 @@ Json toJson(const PodMetadata& metadata) {
   Json out = Json::object();
   putJson(out, "labels", metadata.labels);
   putJson(out, "annotations", metadata.annotations);
-  return out;
-}
-
-Json toJson(const Registry& registry) {
-  Json out = {{"host", registry.host}};
-  putEnum(out, "tls", registry.tls, kTlsWords);
-  if (registry.trustedCA) {
-    out["trustedCA"]["configMapKeyRef"] = {{"name", registry.trustedCA->name},
-                                           {"key", registry.trustedCA->key}};
-  }
   return out;
 }
 

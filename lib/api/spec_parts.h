@@ -30,13 +30,17 @@ Result<std::optional<OnInputChange>> parseOnInputChange(const JsonReader& spec);
 Json toJson(const Retention& retention);
 void putOnInputChange(Json& spec, const std::optional<OnInputChange>& value);
 
-// spec_execution.cc
+// spec_network.cc
 Result<Registry> parseRegistry(const JsonReader& reader);
+Result<std::optional<Proxy>> parseProxy(const JsonReader& spec);
+Json toJson(const Registry& registry);
+Json toJson(const Proxy& proxy);
+
+// spec_execution.cc
 Result<Cache> parseCache(const JsonReader& reader);
 Json toJson(const Cache& cache);
 Result<Workspace> parseWorkspace(const JsonReader& reader);
 Result<Execution> parseExecution(const JsonReader& reader);
-Json toJson(const Registry& registry);
 Json toJson(const Workspace& workspace);
 Json toJson(const StageSettings& stage);
 Json toJson(const PodMetadata& metadata);

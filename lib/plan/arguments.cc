@@ -70,12 +70,16 @@ Status addGlobalArg(const PlanInput& input, const dockerfile::Instruction& instr
   return ok();
 }
 
-/// Both spellings of each proxy that the caller gave under any (section 7.2).
+/// Both spellings of each proxy that the caller gave under any (section 7.2). A build argument wins,
+/// an empty one too.
 std::vector<std::pair<std::string, std::string>> proxyVariables(
-    const std::map<std::string, std::string>& given) {
+    const PlanInput& input, const std::map<std::string, std::string>& given) {
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& [upper, lower] : kProxies) {
     std::string value;
+    for (const auto& [name, text] : input.proxies) {
+      value = lowered(name) == lower ? text : value;
+    }
     for (const auto& [name, text] : given) {
       value = lowered(name) == lower ? text : value;
     }
@@ -178,7 +182,7 @@ Result<Arguments> evaluateArguments(const PlanInput& input) {
     CHECK_OK(addGlobalArg(input, instruction, out));
   }
   CHECK_OK(evaluateEpoch(input, out));
-  out.proxies = proxyVariables(out.given);
+  out.proxies = proxyVariables(input, out.given);
   if (const auto found = out.given.find("BUILDKIT_CACHE_MOUNT_NS"); found != out.given.end()) {
     out.cacheNamespace = found->second;
   }

@@ -145,6 +145,9 @@ Json toJson(const BuildRequest& r) {
                   {"commit", r.git->commit},
                   {"authenticated", r.git->authenticated}};
   }
+  if (!r.proxies.empty()) {
+    out["proxies"] = pairsJson(r.proxies);
+  }
   if (!r.contexts.empty()) {
     out["contexts"] = pairsJson(r.contexts);
   }
@@ -203,6 +206,7 @@ Result<BuildRequest> parseBuildRequest(std::string_view text) {
   }
   TRY(out.buildArgs, readPairs(reader, "buildArgs"));
   TRY(out.labels, readPairs(reader, "labels"));
+  TRY(out.proxies, readPairs(reader, "proxies"));
   TRY(out.contexts, readPairs(reader, "contexts"));
   TRY(out.timePolicy, readTimePolicy(reader));
   TRY(out.fixedTime, reader.integer("fixedTime", 0));

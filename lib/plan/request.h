@@ -59,6 +59,7 @@ struct BuildRequest {
   std::vector<std::string> secretIds;  ///< what RUN --mount=type=secret may require
   std::vector<std::string> sshIds;     ///< the same for type=ssh
   std::vector<RegistryAccess> registries;
+  std::vector<std::pair<std::string, std::string>> proxies;  ///< variables for RUN; our own are in the environment
   int pullSecrets = 0;              ///< pull/<0..n-1>/.dockerconfigjson may exist
   int maxAttempts = 1;              ///< stages/<i>/a1..a<n> are made
 };

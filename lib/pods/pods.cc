@@ -21,11 +21,15 @@ Json commonEnv(const RunContext& run, int attempt) {
   return env;
 }
 
+/// Of prepare and publish, whose libraries and git read the proxies from it.
 Json builderEnv(const RunContext& run, int attempt, std::string_view runKey, const Json& request) {
   Json env = commonEnv(run, attempt);
   addEnv(env, plan::kEnvRunKey, toHex(runKey));
   addEnv(env, plan::kEnvRequest, dumpJson(request));
   addEnv(env, "HOME", "/tmp");
+  for (const auto& [name, value] : proxyVariables(run.build.spec)) {
+    addEnv(env, name, value);
+  }
   return env;
 }
 

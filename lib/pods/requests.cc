@@ -73,6 +73,21 @@ void putSource(plan::BuildRequest& out, const api::Source& source) {
 }
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> proxyVariables(const api::ImageBuildSpec& spec) {
+  Pairs out;
+  const auto put = [&](const char* upper, const char* lower, const std::string& value) {
+    if (!value.empty()) {
+      out.emplace_back(upper, value);
+      out.emplace_back(lower, value);
+    }
+  };
+  const api::Proxy proxy = spec.proxy.value_or(api::Proxy());
+  put("HTTP_PROXY", "http_proxy", proxy.http);
+  put("HTTPS_PROXY", "https_proxy", proxy.https);
+  put("NO_PROXY", "no_proxy", proxy.noProxy);
+  return out;
+}
+
 plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec) {
   plan::BuildRequest out;
   if (spec.source) {
@@ -103,6 +118,7 @@ plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec) {
     out.sshIds.push_back(key.id);
   }
   out.registries = registriesOf(spec);
+  out.proxies = proxyVariables(spec);
   out.pullSecrets = static_cast<int>(spec.imagePullSecrets.size());
   out.maxAttempts = kMaxAttempts;
   return out;

@@ -10,6 +10,9 @@ namespace stagewright::pods {
 /// A request travels in one environment variable; Linux limits one to 128 KiB.
 inline constexpr std::size_t kMaxRequestBytes = 120 * 1024;
 
+/// The variables by which programs learn of spec.proxy, in both spellings.
+std::vector<std::pair<std::string, std::string>> proxyVariables(const api::ImageBuildSpec& spec);
+
 /// Without a cache.
 plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec);
 /// `read`: whether layers may be taken from it. Nothing if spec has no cache.

@@ -95,6 +95,7 @@ void fillSpec(ImageBuildSpec& spec, const ImageBuildSpec& from, const api::Image
            [](const std::string& name) { return name; });
   fillList(spec.registries, from.registries,
            [](const api::Registry& registry) { return registry.host; });
+  fill(spec.proxy, from.proxy);
   fillCache(spec.cache, from.cache, build);
   fillWorkspace(spec.workspace, from.workspace);
   fillExecution(spec.execution, from.execution);

@@ -291,6 +291,21 @@ TEST_F(FetchRepository, APodDoesNotReachItsOwnMachine) {
   EXPECT_THAT(refused.message, HasSubstr("127.0.0.1, a loopback address"));
 }
 
+/// Or an entry of NO_PROXY would open what the check closes.
+TEST_F(FetchRepository, AProxyDoesNotSwitchTheCheckOff) {
+  rules_.checkAddress = podAddressCheck({});
+  rules_.gitEnvironment = {"http_proxy=http://127.0.0.1:1", "no_proxy=127.0.0.1"};
+  EXPECT_EQ(failure(repository()).reason, "PolicyViolation");
+}
+
+TEST_F(FetchRepository, ANameThatOnlyTheProxyKnowsIsLeftToIt) {
+  rules_.checkAddress = [](const ::sockaddr&) { return ok(); };
+  rules_.gitEnvironment = {"http_proxy=" + server_->url("")};
+  plan::Fetch inside = repository();
+  inside.remote = "http://git.invalid/shop.git";
+  EXPECT_TRUE(fetch(inside)) << "the server takes requests for any host";
+}
+
 TEST_F(FetchRepository, GitIsBoundToTheCheckedAddressAndFollowsNoRedirect) {
   rules_.checkAddress = [](const ::sockaddr&) { return ok(); };
   EXPECT_TRUE(fetch(repository()));

@@ -2,7 +2,8 @@
 """git http-backend behind a small HTTP server on loopback, for the tests of git_source.
 
 git_http_server.py ROOT [USER:PASSWORD]: prints its port, then serves the bare repositories below ROOT until its standard
-input ends. Below /dumb/ repositories are served as plain files; /moved/X redirects to /X; /broken/ answers 503."""
+input ends. Below /dumb/ repositories are served as plain files; /moved/X redirects to /X; /broken/ answers 503. It takes
+requests for other hosts as well, as if it were their proxy."""
 import base64
 import http.server
 import os
@@ -20,6 +21,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+    def parse_request(self):
+        parsed = super().parse_request()
+        if parsed and self.path.startswith("http://"):  # as a proxy is asked
+            self.path = "/" + self.path.split("/", 3)[3]
+        return parsed
 
     def do_GET(self):
         if self.refused():

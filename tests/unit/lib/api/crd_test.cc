@@ -42,6 +42,10 @@ bool isDuration(std::string_view path) {
          path == "spec.retention.workspace";
 }
 
+bool isProxyUrl(std::string_view path) {
+  return path == "spec.proxy.http" || path == "spec.proxy.https";
+}
+
 /// The value of an enumeration that lets every field beside it be set.
 Json choiceOf(const Json& values, const std::string& path) {
   const Json wanted = path == "spec.output.timestamp.policy" ? Json("Fixed")
@@ -73,6 +77,9 @@ Json fullValue(const Json& schema, const std::set<std::string>& without, const s
   }
   if (path == "spec.output.timestamp.time") {
     return "2026-01-02T03:04:05Z";
+  }
+  if (isProxyUrl(path)) {
+    return "http://proxy.example:3128";
   }
   const std::string type = schema.value("type", "quantity");
   return type == "boolean"   ? Json(true)
@@ -125,6 +132,9 @@ Json otherValue(const Json& schema, const std::string& path) {
   if (path == "spec.output.timestamp.time") {
     return "2026-01-02T03:04:06Z";
   }
+  if (isProxyUrl(path)) {
+    return "http://other.example:3128";
+  }
   const std::string type = schema.value("type", "quantity");
   return type == "boolean"   ? Json(false)
          : type == "integer" ? Json(6)
@@ -167,6 +177,7 @@ const std::map<std::string, Class> kClasses = {
     {"spec.output.secretRef", Class::kRemedy},
     {"spec.imagePullSecrets", Class::kRemedy},
     {"spec.registries", Class::kRemedy},
+    {"spec.proxy", Class::kRemedy},
     {"spec.cache", Class::kRemedy},
     {"spec.workspace", Class::kRemedy},
     {"spec.execution", Class::kRemedy},

@@ -55,6 +55,8 @@ TEST(Hashes, TellInputsRemediesAndTheRestApart) {
       {R"({"ssh": null})", true, true},
       {R"({"imagePullSecrets": null})", false, true},
       {R"({"registries": [{"host": "registry.example", "tls": "PlainHTTP"}]})", false, true},
+      {R"({"proxy": {"http": "http://proxy.example:3128"}})", false, true},
+      {R"({"proxy": {}})", false, true},
       {R"({"cache": {"policy": "Refresh"}})", false, true},
       {R"({"cache": null})", false, true},
       {R"({"workspace": {"size": "2Gi"}})", false, true},

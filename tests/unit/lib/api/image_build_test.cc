@@ -51,6 +51,13 @@ TEST(ParseSpec, SaysWhereItIsWrong) {
        "spec.workspace: claimName names an existing claim"},
       {R"({"registries": [{"host": "h", "tls": "PlainHTTP", "trustedCA": {"configMapKeyRef": {"name": "a", "key": "b"}}}]})",
        "spec.registries[0]: trustedCA has no effect unless tls is Verify"},
+      {R"({"proxy": {"http": "http://user:pass@proxy.example:3128"}})",
+       "spec.proxy: http: credentials in a URL are refused"},
+      {R"({"proxy": {"https": "proxy.example:3128"}})",
+       "spec.proxy: https: expected a URL such as http://proxy.example:3128"},
+      {R"({"proxy": {"https": "http://proxy.example\nX: y"}})",
+       "spec.proxy: https: expected a URL such as http://proxy.example:3128"},
+      {R"({"proxy": {"noProxy": "a"}})", "spec.proxy: noProxy needs http or https"},
       {R"({"suspend": "yes"})", "spec.suspend: expected boolean, got string"},
       {R"({"imagePullSecrets": ["a"]})", "spec.imagePullSecrets[0]: expected object, got string"}};
   for (const BadSpec& c : cases) {
@@ -78,6 +85,14 @@ TEST(ParseSpec, TakesNullAndEmptyForUnset) {
   spec["workspace"] = Json::object();
   spec["timeout"] = nullptr;
   EXPECT_EQ(toJson(parseSpec(JsonReader(spec, "spec")).value()), smallSpec());
+}
+
+TEST(ParseSpec, AnEmptyProxySaysThatThereIsNone) {
+  Json spec = smallSpec();
+  spec["proxy"] = Json::object();
+  const ImageBuildSpec parsed = parseSpec(JsonReader(spec, "spec")).value();
+  ASSERT_TRUE(parsed.proxy);
+  EXPECT_EQ(toJson(parsed), spec);
 }
 
 TEST(ParseSpec, AcceptsNumbersAsQuantities) {

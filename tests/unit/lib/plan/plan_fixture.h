@@ -20,6 +20,7 @@ struct Given {
   std::vector<NamedContext> contexts = {};
   std::string platform = "linux/amd64";
   std::string buildPlatform = "linux/amd64";
+  std::vector<std::pair<std::string, std::string>> proxies = {};
 };
 
 inline Result<PlanInput> makeInput(const std::string& text, const Given& given = {}) {
@@ -27,6 +28,7 @@ inline Result<PlanInput> makeInput(const std::string& text, const Given& given =
   out.source.text = text;
   TRY(out.file, dockerfile::parseDockerfile(out.source));
   out.buildArgs = given.args;
+  out.proxies = given.proxies;
   out.target = given.target;
   out.labels = given.labels;
   out.contexts = given.contexts;

@@ -330,6 +330,36 @@ TEST(Variables, OfProxiesReachRunAndNothingElse) {  // section 7.2, trap 50
   EXPECT_NE(targetOf(*declared).steps[0].cacheKey, targetOf(*without).steps[0].cacheKey);
 }
 
+TEST(Variables, OfAProxyThatIsNoBuildArgumentCountNowhereEvenIfDeclared) {
+  const std::string text = "FROM scratch\nARG http_proxy\nRUN x\nENV A=b$http_proxy\n";
+  const auto with = planOf(
+      text, {.proxies = {{"HTTP_PROXY", "http://p"}, {"NO_PROXY", "a"}, {"no_proxy", "a"}}});
+  const auto without = planOf(text);
+  ASSERT_TRUE(with && without);
+  EXPECT_THAT(stepOf<RunStep>(*with, 0).env,
+              ElementsAre(kPath, "HTTP_PROXY=http://p", "http_proxy=http://p", "NO_PROXY=a",
+                          "no_proxy=a"));
+  EXPECT_EQ(targetOf(*with).steps[0].cacheKey, targetOf(*without).steps[0].cacheKey);
+  EXPECT_EQ(targetOf(*with).steps[0].ownKey, targetOf(*without).steps[0].ownKey);
+  EXPECT_EQ(historyOf(*with), historyOf(*without));
+  EXPECT_EQ(targetOf(*with).config.env, targetOf(*without).config.env);
+}
+
+TEST(Variables, OfAProxyGiveWayToBuildArgumentsAndEnv) {
+  const auto argument = planOf("FROM scratch\nRUN x\n", {.args = {{"HTTP_PROXY", "http://mine"}},
+                                                        .proxies = {{"http_proxy", "http://p"}}});
+  const auto emptied = planOf("FROM scratch\nRUN x\n", {.args = {{"http_proxy", ""}},
+                                                       .proxies = {{"HTTP_PROXY", "http://p"}}});
+  const auto env = planOf("FROM scratch\nENV http_proxy=http://env\nRUN x\n",
+                          {.proxies = {{"http_proxy", "http://p"}}});
+  ASSERT_TRUE(argument && emptied && env);
+  EXPECT_THAT(stepOf<RunStep>(*argument, 0).env,
+              ElementsAre(kPath, "HTTP_PROXY=http://mine", "http_proxy=http://mine"));
+  EXPECT_THAT(stepOf<RunStep>(*emptied, 0).env, ElementsAre(kPath));
+  EXPECT_THAT(stepOf<RunStep>(*env, 0).env,
+              ElementsAre(kPath, "http_proxy=http://env", "HTTP_PROXY=http://p"));
+}
+
 TEST(Variables, ThatDoubleEndInAnError) {
   std::string text = "FROM scratch\nENV A=" + std::string(1000, 'x') + "\n";
   for (int i = 0; i < 60; ++i) {

@@ -149,6 +149,7 @@ TEST(BuildRequest, RoundTripsAndKeepsTheOrderOfArguments) {
   request.platform = {"linux", "arm64", ""};
   request.buildArgs = {{"b", "1"}, {"a", ""}, {"b", "2"}};
   request.labels = {{"l", "v"}};
+  request.proxies = {{"HTTP_PROXY", "http://p:3128"}, {"http_proxy", "http://p:3128"}};
   request.registries = {{"r:5000", RegistryAccess::Tls::kPlainHttp, "/ca", {"m1", "m2"}}};
   request.pullSecrets = 2;
   request.maxAttempts = 3;
@@ -157,6 +158,7 @@ TEST(BuildRequest, RoundTripsAndKeepsTheOrderOfArguments) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(dumpJson(toJson(*read)), text);
   EXPECT_EQ(read->buildArgs, request.buildArgs);
+  EXPECT_EQ(read->proxies, request.proxies);
   EXPECT_EQ(read->registries[0].tls, RegistryAccess::Tls::kPlainHttp);
 }
 

@@ -47,6 +47,9 @@ Json fullValue(const Json& of, const std::string& path) {
   if (path == "spec.defaults.cache.repository") {
     return "registry.example/$(namespace)/cache";
   }
+  if (path == "spec.defaults.proxy.http" || path == "spec.defaults.proxy.https") {
+    return "http://proxy.example:3128";
+  }
   return of.value("type", "") == "integer" ? Json(7) : isDuration(path) ? Json("1h") : Json("text");
 }
 

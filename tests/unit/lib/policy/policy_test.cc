@@ -203,6 +203,17 @@ TEST_F(Rules, WhatHappensAroundRunsIsFilledFieldByField) {
   EXPECT_EQ(own.retention.podTTL, Millis(std::chrono::hours(2)));
 }
 
+TEST_F(Rules, AProxyIsTakenAsAWhole) {
+  const Policies with = policies({{"p", Json::parse(R"({"defaults": {"proxy": {"http": "http://p:1", "https": "http://p:2", "noProxy": "a"}}})")}});
+  EXPECT_EQ(effective({}, with).proxy->https, "http://p:2");
+  const api::ImageBuildSpec own = effective({{"proxy", {{"http", "http://own:1"}}}}, with);
+  EXPECT_EQ(own.proxy->http, "http://own:1");
+  EXPECT_EQ(own.proxy->https, "");
+  EXPECT_EQ(own.proxy->noProxy, "");
+  EXPECT_EQ(effective({{"proxy", Json::object()}}, with).proxy->http, "") << "an empty one means none";
+  EXPECT_EQ(api::inputHash(effective({}, with), ""), api::inputHash(specOf(), ""));
+}
+
 Json cacheDefault(const std::string& repository) {
   return {{"defaults", {{"cache", {{"mode", "Registry"}, {"repository", repository}}}}}};
 }
