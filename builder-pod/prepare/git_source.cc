@@ -321,8 +321,7 @@ Outcome<GitRevision> fetchGit(const plan::GitSource& source,
   CHECK_OR(checkRefName("name", source.revision), error, refuseInput("InvalidSpec", error.message));
   Settings pinned;
   if (options.checkAddress) {
-    TRY(std::string server,
-        pinServer(source.url, options.checkAddress, namesProxy(options.env)));
+    TRY(std::string server, pinServer(source.url, options.checkAddress, namesProxy(options.env)));
     pinned = {{"http.curloptResolve", std::move(server)}, {"http.followRedirects", "false"}};
   }
   return Checkout(source, credentials, directory, options, pinned).run();

@@ -36,7 +36,8 @@ constexpr std::int64_t kTimeless = 315532800;
 /// A cache that does not answer must not cost more than it saves.
 constexpr Millis kCachePatience{5'000};
 
-/// What prepare does not fetch or the executor does not run. It is planned like the rest of the language, and refused.
+/// What prepare does not fetch or the executor does not run. It is planned like the rest of the
+/// language, and refused.
 plan::Supported executorSupport() {
   plan::Supported supported;
   supported.namedDirectories = false;
@@ -98,6 +99,11 @@ class Run {
     CHECK_OR(removeTree(directory_), error, refuseVolume(job_.workspace, error));
     for (const char* name : {"/source", "/context", "/fetched"}) {
       CHECK_OK(makeDirectory(directory_ + name));
+    }
+    if (job_.request.authoritiesInRun) {
+      const std::string path = directory_ + "/fetched/" + std::string(plan::kAuthoritiesName);
+      CHECK_OR(saveFileAtomically(path, job_.authorities), error,
+               refuseVolume(job_.workspace, error));
     }
     return {};
   }
@@ -173,6 +179,10 @@ class Run {
     TRY_OR(input.file, dockerfile::parseDockerfile(input.source), error, refuseDockerfile(error));
     input.buildArgs = job_.request.buildArgs;
     input.proxies = job_.request.proxies;
+    if (job_.request.authoritiesInRun) {
+      input.authorities =
+          std::string(plan::kFetchedDir) + "/" + std::string(plan::kAuthoritiesName);
+    }
     if (const auto epoch = epochOf(source)) {
       input.buildArgs.emplace_back("SOURCE_DATE_EPOCH", std::to_string(*epoch));
     }
@@ -317,9 +327,8 @@ class Run {
     }
     if (fetch.line > 0) {
       const SourceRange line{source.name, fetch.line, 1, fetch.line};
-      const Error shown =
-          dockerfile::errorAt(source, dockerfile::locateToken(source, line, fetch.url),
-                              refusal.failure.message);
+      const Error shown = dockerfile::errorAt(
+          source, dockerfile::locateToken(source, line, fetch.url), refusal.failure.message);
       refusal.failure.message = shown.message;
       refusal.failure.line = fetch.line;
     }

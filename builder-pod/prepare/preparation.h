@@ -31,6 +31,7 @@ struct PreparationJob {
   std::optional<std::string> sourceDirectory;
   PullCredentials pullCredentials;
   std::vector<std::string> gitEnvironment;  ///< K=V: proxies, certificates
+  std::string authorities;                  ///< PEM; what RUN gets if request.authoritiesInRun
   http::RetryPolicy retry;                  ///< against registries and servers that ADD names
   http::AddressCheck checkAddress;          ///< of servers that ADD names; may be empty
 };

@@ -18,6 +18,7 @@
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "lib/http/authorities.h"
 #include "lib/http/curl_transport.h"
 #include "lib/plan/contract.h"
 #include "lib/plan/summary.h"
@@ -29,6 +30,8 @@ namespace {
 /// Nothing is lost when prepare gives up: the operator says in the status which registry does not
 /// answer, and tries again in a new pod. So people learn it after half a minute, not after two.
 constexpr Millis kRegistryPatience{30'000};
+
+constexpr std::string_view kGitAuthorities = "/tmp/ca.crt";
 
 Result<std::string> readEnv(std::string_view name) {
   const char* value = std::getenv(std::string(name).c_str());
@@ -56,6 +59,24 @@ Result<PodVoice::Identity> readIdentity() {
   return identity;
 }
 
+/// For git, which takes one file instead of the system's, and for RUN. Our own transport reads the
+/// mounted one.
+Outcome<void> trustMore(PreparationJob& job) {
+  if (job.request.trustedCa.empty()) {
+    return {};
+  }
+  TRY_OR(job.authorities, http::loadAuthorities({std::string(plan::kTrustedCaFile)}), error,
+         refuse(plan::Exit::kSecretMissing, "CredentialsNotFound",
+                "read the ConfigMap " + quoted(job.request.trustedCa, 253) +
+                    " (spec.trustedCA): " + error.message));
+  CHECK_OR(saveFileAtomically(std::string(kGitAuthorities), job.authorities), error,
+           refuse(plan::Exit::kInternal, "InternalError", error.message));
+  for (const char* name : {"GIT_SSL_CAINFO=", "GIT_PROXY_SSL_CAINFO="}) {
+    job.gitEnvironment.push_back(name + std::string(kGitAuthorities));
+  }
+  return {};
+}
+
 Outcome<PreparationJob> readJob(const PodVoice::Identity& identity) {
   const auto broken = [](const Error& error) {
     return refuse(plan::Exit::kInternal, "InternalError", "read request: " + error.message);
@@ -75,13 +96,16 @@ Outcome<PreparationJob> readJob(const PodVoice::Identity& identity) {
   job.checkAddress = podAddressCheck(std::move(denied));
   TRY_OR(const std::string request, readEnv(plan::kEnvRequest), error, broken(error));
   TRY_OR(job.request, plan::parseBuildRequest(request), error, broken(error));
+  CHECK_OK(trustMore(job));
   TRY(job.pullCredentials,
       loadPullCredentials(std::string(plan::kPullSecretsDir), job.request.pullSecrets));
   return job;
 }
 
 Outcome<void> prepareAndSend(const PreparationJob& job, PodVoice& voice) {
-  const auto transport = http::makeCurlTransport();
+  http::CurlOptions options;
+  options.caFile = job.request.trustedCa.empty() ? "" : plan::kTrustedCaFile;
+  const auto transport = http::makeCurlTransport(std::move(options));
   SystemClock clock;
   const Narrator tell = [&voice](const std::string& line) { voice.tell(line); };
   TRY(const Preparation result, runPreparation(job, *transport, clock, tell, {}));

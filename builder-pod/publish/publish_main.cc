@@ -15,6 +15,7 @@
 #include "lib/base/file.h"
 #include "lib/base/hash.h"
 #include "lib/base/log.h"
+#include "lib/http/authorities.h"
 #include "lib/http/curl_transport.h"
 #include "lib/plan/contract.h"
 
@@ -75,7 +76,20 @@ Result<PublishJob> readJob(const Identity& identity) {
   return job;
 }
 
+/// The ConfigMap may come later, as Secrets may.
+Status checkTrustedCa(const PublishJob& job) {
+  if (job.request.trustedCa.empty()) {
+    return ok();
+  }
+  Result<std::string> loaded = http::loadAuthorities({std::string(plan::kTrustedCaFile)});
+  return loaded ? ok()
+                : Status(std::move(loaded).error().during("read the ConfigMap " +
+                                                          quoted(job.request.trustedCa, 253) +
+                                                          " (spec.trustedCA)"));
+}
+
 Status loadCredentials(PublishJob& job) {
+  CHECK_OK(checkTrustedCa(job));
   if (job.request.pushSecret) {
     TRY(job.pushCredentials,
         loadPushCredentials(std::string(plan::kPushSecretDir), job.request.pushSecretName));
@@ -153,7 +167,9 @@ int runPublishMain() {
     return report(*refusal, *identity, frames);
   }
   const PublishJob& job = std::get<PublishJob>(loaded);
-  const std::unique_ptr<http::Transport> transport = http::makeCurlTransport();
+  http::CurlOptions options;
+  options.caFile = job.request.trustedCa.empty() ? "" : plan::kTrustedCaFile;
+  const std::unique_ptr<http::Transport> transport = http::makeCurlTransport(std::move(options));
   SystemClock clock;
   const PublishResult result = runPublication(
       job, *transport, clock, [&](const Json& frame) { frames.write(frame); }, signal.token());

@@ -50,8 +50,8 @@ struct Parts {
 Parts split(const ImageBuildSpec& spec) {
   Parts out;
   out.inputs = toJson(spec);
-  for (const char* key : {"imagePullSecrets", "registries", "proxy", "cache", "workspace",
-                          "execution", "timeout", "queueTimeout", "retry"}) {
+  for (const char* key : {"imagePullSecrets", "registries", "proxy", "trustedCA", "cache",
+                          "workspace", "execution", "timeout", "queueTimeout", "retry"}) {
     move(out.inputs, out.remedies, key);
   }
   move(out.inputs["output"], out.remedies["output"], "secretRef");

@@ -37,6 +37,7 @@ Status parseRemedies(const JsonReader& reader, ImageBuildSpec& out) {
                           }));
   TRY(out.registries, listOf<Registry>(reader, "registries", parseRegistry));
   TRY(out.proxy, parseProxy(reader));
+  TRY(out.trustedCA, parseTrustedCA(reader));
   TRY(const std::optional<JsonReader> cache, reader.optionalObject("cache"));
   if (cache) {
     TRY(out.cache, parseCache(*cache));
@@ -186,6 +187,9 @@ Json toJson(const ImageBuildSpec& spec) {
   putJson(out, "registries", arrayOf(spec.registries));
   if (spec.proxy) {
     out["proxy"] = toJson(*spec.proxy);  // an empty one says: none
+  }
+  if (spec.trustedCA) {
+    out["trustedCA"] = toJson(*spec.trustedCA);
   }
   putJson(out, "cache", toJson(spec.cache));
   putJson(out, "workspace", toJson(spec.workspace));

@@ -128,6 +128,14 @@ struct Proxy {
   std::string noProxy;  ///< hosts that are asked directly
 };
 
+enum class CaInRun { kNone, kEnv };
+
+/// Authorities that all of our requests trust besides the system's.
+struct TrustedCA {
+  ConfigMapKey configMapKeyRef;
+  std::optional<CaInRun> inRun;  ///< whether RUN learns of them
+};
+
 enum class CacheMode { kNone, kRegistry };
 enum class CachePolicy { kUse, kRefresh };
 
@@ -229,6 +237,7 @@ struct ImageBuildSpec {
   std::vector<std::string> imagePullSecrets;
   std::vector<Registry> registries;
   std::optional<Proxy> proxy;
+  std::optional<TrustedCA> trustedCA;
   Cache cache;
   Workspace workspace;
   Execution execution;

@@ -9,23 +9,25 @@ namespace stagewright::api {
 
 namespace {
 constexpr std::array<std::string_view, 3> kTlsWords = {"Verify", "SkipVerify", "PlainHTTP"};
+constexpr std::array<std::string_view, 2> kInRunWords = {"None", "Env"};
 
-Result<std::optional<ConfigMapKey>> parseTrustedCA(const JsonReader& registry) {
-  TRY(const std::optional<JsonReader> reader, registry.optionalObject("trustedCA"));
-  if (!reader) {
-    return std::optional<ConfigMapKey>();
-  }
-  CHECK_OK(onlySpecKeys(*reader, "spec.registries[].trustedCA"));
-  TRY(const JsonReader ref, reader->object("configMapKeyRef"));
-  CHECK_OK(onlySpecKeys(ref, "spec.registries[].trustedCA.configMapKeyRef"));
+/// `configMapKeyRef` of the object at `path`.
+Result<ConfigMapKey> parseConfigMapKey(const JsonReader& reader, const std::string& path) {
+  CHECK_OK(onlySpecKeys(reader, path));
+  TRY(const JsonReader ref, reader.object("configMapKeyRef"));
+  CHECK_OK(onlySpecKeys(ref, path + ".configMapKeyRef"));
   ConfigMapKey out;
   TRY(out.name, ref.string("name"));
   TRY(out.key, ref.string("key"));
-  return std::optional<ConfigMapKey>(std::move(out));
+  return out;
 }
 
-/// The CRD refuses the same; this guards the environment of pods, which anybody who may get pods can
-/// read.
+Json configMapKeyJson(const ConfigMapKey& ref) {
+  return {{"configMapKeyRef", {{"name", ref.name}, {"key", ref.key}}}};
+}
+
+/// The CRD refuses the same; this guards the environment of pods, which anybody who may get pods
+/// can read.
 Result<std::string> parseProxyUrl(const JsonReader& reader, std::string_view key) {
   TRY(std::string url, reader.string(key, ""));
   if (url.find('@') != std::string::npos) {
@@ -46,7 +48,10 @@ Result<Registry> parseRegistry(const JsonReader& reader) {
   Registry out;
   TRY(out.host, reader.string("host"));
   TRY(out.tls, optionalEnum<Tls>(reader, "tls", kTlsWords));
-  TRY(out.trustedCA, parseTrustedCA(reader));
+  TRY(const std::optional<JsonReader> trusted, reader.optionalObject("trustedCA"));
+  if (trusted) {
+    TRY(out.trustedCA, parseConfigMapKey(*trusted, "spec.registries[].trustedCA"));
+  }
   if (out.trustedCA && out.tls && *out.tls != Tls::kVerify) {
     return reader.error("trustedCA has no effect unless tls is Verify");
   }
@@ -57,8 +62,7 @@ Json toJson(const Registry& registry) {
   Json out = {{"host", registry.host}};
   putEnum(out, "tls", registry.tls, kTlsWords);
   if (registry.trustedCA) {
-    out["trustedCA"]["configMapKeyRef"] = {{"name", registry.trustedCA->name},
-                                           {"key", registry.trustedCA->key}};
+    out["trustedCA"] = configMapKeyJson(*registry.trustedCA);
   }
   return out;
 }
@@ -84,6 +88,23 @@ Json toJson(const Proxy& proxy) {
   putText(out, "http", proxy.http);
   putText(out, "https", proxy.https);
   putText(out, "noProxy", proxy.noProxy);
+  return out;
+}
+
+Result<std::optional<TrustedCA>> parseTrustedCA(const JsonReader& spec) {
+  TRY(const std::optional<JsonReader> reader, spec.optionalObject("trustedCA"));
+  if (!reader) {
+    return std::optional<TrustedCA>();
+  }
+  TrustedCA out;
+  TRY(out.configMapKeyRef, parseConfigMapKey(*reader, "spec.trustedCA"));
+  TRY(out.inRun, optionalEnum<CaInRun>(*reader, "inRun", kInRunWords));
+  return std::optional<TrustedCA>(std::move(out));
+}
+
+Json toJson(const TrustedCA& trusted) {
+  Json out = configMapKeyJson(trusted.configMapKeyRef);
+  putEnum(out, "inRun", trusted.inRun, kInRunWords);
   return out;
 }
 

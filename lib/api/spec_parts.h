@@ -33,8 +33,10 @@ void putOnInputChange(Json& spec, const std::optional<OnInputChange>& value);
 // spec_network.cc
 Result<Registry> parseRegistry(const JsonReader& reader);
 Result<std::optional<Proxy>> parseProxy(const JsonReader& spec);
+Result<std::optional<TrustedCA>> parseTrustedCA(const JsonReader& spec);
 Json toJson(const Registry& registry);
 Json toJson(const Proxy& proxy);
+Json toJson(const TrustedCA& trusted);
 
 // spec_execution.cc
 Result<Cache> parseCache(const JsonReader& reader);

@@ -7,8 +7,8 @@
 #include <mutex>
 #include <vector>
 
-#include "lib/base/file.h"
 #include "lib/base/guarded.h"
+#include "lib/http/authorities.h"
 #include "lib/http/curl_exchange.h"
 #include "lib/http/url.h"
 
@@ -18,9 +18,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::size_t kMaxCaFile = 4 * 1024 * 1024;
 constexpr std::size_t kMaxIdleHandles = 16;
-constexpr std::string_view kSystemBundle = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A multi handle (it owns the connections) with one easy handle: multi, because only
 /// curl_multi_wakeup lets a stop request end a transfer at once.
@@ -40,7 +38,7 @@ struct Handle {
 
 class CurlTransport final : public Transport {
  public:
-  explicit CurlTransport(std::string userAgent) : userAgent_(std::move(userAgent)) {}
+  explicit CurlTransport(CurlOptions options) : options_(std::move(options)) {}
 
   Result<Response> send(const Request& request, std::stop_token stop) override;
 
@@ -49,12 +47,13 @@ class CurlTransport final : public Transport {
   void returnHandle(std::unique_ptr<Handle> handle);
   void setLimits(CURL* easy, const Request& request);
   Status setTls(CURL* easy, const Request& request);
-  /// Own authorities and the system's in one text; kept, because libcurl borrows it.
+  /// The request's authorities, ours and the system's in one text; kept, because libcurl borrows
+  /// it.
   Result<const std::string*> authorities(const std::string& caFile);
   Result<CURLcode> runTransfer(Handle& handle, const Request& request, const CurlExchange& exchange,
                                std::stop_token stop);
 
-  std::string userAgent_;
+  CurlOptions options_;
   Guarded<std::vector<std::unique_ptr<Handle>>> idle_;
   Guarded<std::map<std::string, std::string>> authorities_;
 };
@@ -87,7 +86,7 @@ void CurlTransport::setLimits(CURL* easy, const Request& request) {
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, userAgent_.c_str());
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.userAgent.c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(request.timeouts.connect.count()));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeouts.total.count()));
@@ -98,10 +97,12 @@ Status CurlTransport::setTls(CURL* easy, const Request& request) {
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, request.tls.verify ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, request.tls.verify ? 2L : 0L);
-  if (request.tls.verify && !request.tls.caFile.empty()) {
-    TRY(const std::string* pem, authorities(request.tls.caFile));
+  const std::string own = request.tls.verify ? request.tls.caFile : std::string();
+  if (!own.empty() || !options_.caFile.empty()) {
+    TRY(const std::string* pem, authorities(own));
     curl_blob blob{const_cast<char*>(pem->data()), pem->size(), CURL_BLOB_NOCOPY};
     curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO_BLOB, &blob);
   }
   return ok();
 }
@@ -110,15 +111,13 @@ Result<const std::string*> CurlTransport::authorities(const std::string& caFile)
   auto known = authorities_.lock();
   auto it = known->find(caFile);
   if (it == known->end()) {
-    Result<std::string> own = loadFile(caFile, kMaxCaFile);
-    if (!own) {
-      return invalid("load certificate authorities: " + own.error().message);
+    std::vector<std::string> files = {caFile, options_.caFile};
+    std::erase(files, std::string());
+    Result<std::string> pem = loadAuthorities(files);
+    if (!pem) {
+      return invalid(pem.error().message);
     }
-    std::string pem = std::move(*own) + "\n";
-    if (Result<std::string> system = loadFile(std::string(kSystemBundle), kMaxCaFile)) {
-      pem += *system;
-    }
-    it = known->emplace(caFile, std::move(pem)).first;
+    it = known->emplace(caFile, std::move(*pem)).first;
   }
   return &it->second;
 }
@@ -176,10 +175,10 @@ Result<Response> CurlTransport::send(const Request& request, std::stop_token sto
 
 }  // namespace
 
-std::unique_ptr<Transport> makeCurlTransport(std::string userAgent) {
+std::unique_ptr<Transport> makeCurlTransport(CurlOptions options) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  return std::make_unique<CurlTransport>(std::move(userAgent));
+  return std::make_unique<CurlTransport>(std::move(options));
 }
 
 }  // namespace stagewright::http

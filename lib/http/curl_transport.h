@@ -8,8 +8,14 @@
 
 namespace stagewright::http {
 
-/// One per process is enough. `userAgent` goes out with every request.
-std::unique_ptr<Transport> makeCurlTransport(
-    std::string userAgent = "stagewright/" STAGEWRIGHT_VERSION);
+struct CurlOptions {
+  std::string userAgent = "stagewright/" STAGEWRIGHT_VERSION;  ///< goes out with every request
+  /// PEM file of authorities that every request trusts besides the system's and its own; may be
+  /// empty.
+  std::string caFile;
+};
+
+/// One per process is enough.
+std::unique_ptr<Transport> makeCurlTransport(CurlOptions options = {});
 
 }  // namespace stagewright::http

@@ -20,6 +20,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kProxies 
      {"NO_PROXY", "no_proxy"},
      {"ALL_PROXY", "all_proxy"}}};
 
+/// How OpenSSL and Go, Node.js, Python's requests, git and curl learn of a bundle.
+constexpr std::array<std::string_view, 5> kAuthorityVariables = {
+    "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO",
+    "CURL_CA_BUNDLE"};
+
 /// TARGETSTAGE: what the caller asks for, else the name of the last stage.
 std::string targetStage(const PlanInput& input) {
   const std::string& last =
@@ -70,8 +75,8 @@ Status addGlobalArg(const PlanInput& input, const dockerfile::Instruction& instr
   return ok();
 }
 
-/// Both spellings of each proxy that the caller gave under any (section 7.2). A build argument wins,
-/// an empty one too.
+/// Both spellings of each proxy that the caller gave under any (section 7.2). A build argument
+/// wins, an empty one too.
 std::vector<std::pair<std::string, std::string>> proxyVariables(
     const PlanInput& input, const std::map<std::string, std::string>& given) {
   std::vector<std::pair<std::string, std::string>> out;
@@ -182,7 +187,12 @@ Result<Arguments> evaluateArguments(const PlanInput& input) {
     CHECK_OK(addGlobalArg(input, instruction, out));
   }
   CHECK_OK(evaluateEpoch(input, out));
-  out.proxies = proxyVariables(input, out.given);
+  out.unkeyed = proxyVariables(input, out.given);
+  if (!input.authorities.empty()) {
+    for (const std::string_view name : kAuthorityVariables) {
+      out.unkeyed.emplace_back(name, input.authorities);
+    }
+  }
   if (const auto found = out.given.find("BUILDKIT_CACHE_MOUNT_NS"); found != out.given.end()) {
     out.cacheNamespace = found->second;
   }

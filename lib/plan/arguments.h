@@ -16,8 +16,8 @@ namespace stagewright::plan {
 struct Arguments {
   std::map<std::string, std::string> given;  ///< by the caller
   dockerfile::EnvironmentList globals;  ///< platform arguments, then the ARGs before the first FROM
-  std::vector<std::pair<std::string, std::string>>
-      proxies;  ///< what every RUN sees, declared or not
+  /// What every RUN sees, declared or not, without a trace in keys and history.
+  std::vector<std::pair<std::string, std::string>> unkeyed;
   std::optional<std::int64_t> epoch;
   std::string cacheNamespace;  ///< BUILDKIT_CACHE_MOUNT_NS
 };

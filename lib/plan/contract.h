@@ -41,6 +41,7 @@ inline constexpr std::string_view kSecretsDir = "/.stagewright/secrets";
 inline constexpr std::string_view kGrantsDir = "/.stagewright/grants";     ///< secrets: grants/<i>/value of the i-th grant
 inline constexpr std::string_view kCachesDir = "/.stagewright/cache";      ///< stage: cache mounts that outlive it, only on a named claim
 inline constexpr std::string_view kCaDir = "/.stagewright/ca";             ///< prepare, publish: ca/<registry index>/ca.crt
+inline constexpr std::string_view kTrustedCaFile = "/.stagewright/ca/all/ca.crt";  ///< prepare, publish: for all requests
 
 // Environment variables.
 inline constexpr std::string_view kEnvRunId = "STAGEWRIGHT_RUN_ID";
@@ -69,6 +70,7 @@ std::string preparePath(std::string_view runId, int attempt);               ///<
 std::string stagePath(std::string_view runId, int stage, int attempt);      ///< runs/<runID>/stages/<i>/a<n>
 inline constexpr std::string_view kOwnerFile = "owner";  ///< runs/<runID>/owner on a named claim: the ImageBuild's uid
 // Below fetched/:
+inline constexpr std::string_view kAuthoritiesName = "ca.crt";  ///< what RUN is to trust, the system's authorities included
 std::string cachedLayerName(std::string_view digestHex);  ///< layer-<hex>: a compressed layer from a cache
 // Below a stage's directory:
 std::string layerPath(int step);        ///< layers/<step>.tar

@@ -181,6 +181,7 @@ struct BuildPlan {
   std::vector<Stage> stages;
   std::vector<Fetch> fetches;
   std::vector<Warning> warnings;
+  bool authorities = false;        ///< RUN is told of kAuthoritiesName below fetched/
   /// Seconds since 1970 that stand for every `created`, from the build argument SOURCE_DATE_EPOCH.
   std::optional<std::int64_t> sourceDateEpoch;
 };

@@ -502,6 +502,7 @@ Result<BuildPlan> parsePlan(std::string_view text) {
     TRY(Warning warning, parseWarning(item));
     out.warnings.push_back(std::move(warning));
   }
+  TRY(out.authorities, reader.boolean("authorities", false));
   if (reader.has("sourceDateEpoch")) {
     TRY(out.sourceDateEpoch, reader.integer("sourceDateEpoch"));
   }

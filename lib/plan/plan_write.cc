@@ -186,6 +186,9 @@ std::string serializePlan(const BuildPlan& plan) {
   for (const Warning& warning : plan.warnings) {
     out["warnings"].push_back(toJson(warning));
   }
+  if (plan.authorities) {
+    out["authorities"] = true;
+  }
   if (plan.sourceDateEpoch) {
     out["sourceDateEpoch"] = *plan.sourceDateEpoch;
   }

@@ -228,6 +228,7 @@ Result<BuildPlan> planBuild(const PlanInput& input, const KnownImages& known) {
   CHECK_OK(compileStages(input, arguments, graph, known, draft));
   BuildPlan plan = std::move(draft.plan);
   plan.platform = input.platform;
+  plan.authorities = !input.authorities.empty();
   plan.sourceDateEpoch = arguments.epoch;
   finishTarget(input, plan.stages[static_cast<std::size_t>(graph.target)].config);
   const std::vector<int> order = planOrder(graph, plan);

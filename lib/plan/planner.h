@@ -42,9 +42,12 @@ struct PlanInput {
   dockerfile::Source source;                                   ///< for places in messages
   dockerfile::ParsedFile file;                                 ///< of `source`
   std::vector<std::pair<std::string, std::string>> buildArgs;  ///< of one name the last counts
-  /// Variables that every RUN sees unless a build argument or ENV says otherwise: HTTP_PROXY and the
-  /// like, in any spelling. Part of no key and no history, declared by ARG or not.
+  /// Variables that every RUN sees unless a build argument or ENV says otherwise: HTTP_PROXY and
+  /// the like, in any spelling. Part of no key and no history, declared by ARG or not.
   std::vector<std::pair<std::string, std::string>> proxies;
+  /// A file of certificates, in a stage's container, that every RUN learns of in the same way; may
+  /// be empty.
+  std::string authorities;
   std::vector<std::pair<std::string, std::string>>
       labels;          ///< override LABEL, without a history entry
   std::string target;  ///< stage name; empty: the last stage

@@ -148,6 +148,10 @@ Json toJson(const BuildRequest& r) {
   if (!r.proxies.empty()) {
     out["proxies"] = pairsJson(r.proxies);
   }
+  if (!r.trustedCa.empty()) {
+    out["trustedCa"] = r.trustedCa;
+    out["authoritiesInRun"] = r.authoritiesInRun;
+  }
   if (!r.contexts.empty()) {
     out["contexts"] = pairsJson(r.contexts);
   }
@@ -185,6 +189,9 @@ Json toJson(const PublishRequest& r) {
               {"zstd", r.zstd},
               {"annotations", pairsJson(r.annotations)},
               {"cacheRepository", r.cacheRepository}};
+  if (!r.trustedCa.empty()) {
+    out["trustedCa"] = r.trustedCa;
+  }
   if (r.logs) {
     out["logs"] = {{"tag", r.logs->tag}, {"keep", r.logs->keep}};
   }
@@ -207,6 +214,8 @@ Result<BuildRequest> parseBuildRequest(std::string_view text) {
   TRY(out.buildArgs, readPairs(reader, "buildArgs"));
   TRY(out.labels, readPairs(reader, "labels"));
   TRY(out.proxies, readPairs(reader, "proxies"));
+  TRY(out.trustedCa, reader.string("trustedCa", ""));
+  TRY(out.authoritiesInRun, reader.boolean("authoritiesInRun", false));
   TRY(out.contexts, readPairs(reader, "contexts"));
   TRY(out.timePolicy, readTimePolicy(reader));
   TRY(out.fixedTime, reader.integer("fixedTime", 0));
@@ -228,6 +237,7 @@ Result<PublishRequest> parsePublishRequest(std::string_view text) {
   TRY(out.tags, reader.strings("tags"));
   TRY(out.registries, readRegistries(reader));
   TRY(out.pullSecrets, boundedOr(reader, "pullSecrets", 0, kMaxPullSecrets, 0));
+  TRY(out.trustedCa, reader.string("trustedCa", ""));
   TRY(out.pushSecret, reader.boolean("pushSecret", false));
   TRY(out.pushSecretName, reader.string("pushSecretName", ""));
   TRY(out.dockerFormat, reader.boolean("dockerFormat", false));

@@ -60,6 +60,8 @@ struct BuildRequest {
   std::vector<std::string> sshIds;     ///< the same for type=ssh
   std::vector<RegistryAccess> registries;
   std::vector<std::pair<std::string, std::string>> proxies;  ///< variables for RUN; our own are in the environment
+  std::string trustedCa;            ///< the ConfigMap behind kTrustedCaFile, for messages; empty: none
+  bool authoritiesInRun = false;    ///< RUN is to trust them too
   int pullSecrets = 0;              ///< pull/<0..n-1>/.dockerconfigjson may exist
   int maxAttempts = 1;              ///< stages/<i>/a1..a<n> are made
 };
@@ -74,6 +76,7 @@ struct PublishRequest {
   std::string repository;           ///< host/path
   std::vector<std::string> tags;
   std::vector<RegistryAccess> registries;
+  std::string trustedCa;            ///< as in BuildRequest
   int pullSecrets = 0;
   bool pushSecret = false;          ///< kPushSecretDir is mounted; its absence is exit 21
   std::string pushSecretName;       ///< for messages

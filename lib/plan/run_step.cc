@@ -252,8 +252,9 @@ Result<CompiledStep> compileRun(StageScope& scope, const Site& site, const docke
       runKey(scope.state.cacheKey, out, out.env, scope.draft.plan, scope.draft.stageKeys);
   compiled.step.ownKey =
       runKey("", out, out.env, scope.draft.plan, StageKeys(scope.draft.stageKeys.size()));
-  // After the key: a proxy that no ARG declares must not invalidate anything (section 7.2).
-  for (const auto& [name, value] : scope.arguments.proxies) {
+  // After the key: a proxy that no ARG declares must not invalidate anything (section 7.2), nor must
+  // the way to a certificate.
+  for (const auto& [name, value] : scope.arguments.unkeyed) {
     setIfAbsent(out.env, name, value);
   }
   CHECK_OK(scope.draft.charge(sizeOf(out.argv) + sizeOf(out.env) + compiled.history.size()));

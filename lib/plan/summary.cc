@@ -23,8 +23,11 @@ constexpr std::size_t kMaxWarningText = 300;
 constexpr std::size_t kMaxRevision = 128;
 constexpr int kMaxSteps = 10000;
 
-bool usesFetched(const Stage& stage) {
+bool usesFetched(const BuildPlan& plan, const Stage& stage) {
   for (const Step& step : stage.steps) {
+    if (plan.authorities && std::holds_alternative<RunStep>(step.action)) {
+      return true;
+    }
     const auto* copy = std::get_if<CopyStep>(&step.action);
     if (copy != nullptr &&
         std::any_of(copy->sources.begin(), copy->sources.end(),
@@ -86,7 +89,7 @@ StageSummary summarizeStage(const BuildPlan& plan, const Stage& stage) {
   out.steps = static_cast<int>(stage.steps.size());
   out.line = stage.line;
   out.usesContext = stage.usesContext;
-  out.usesFetched = usesFetched(stage) || laysCachedLayers(plan, stage);
+  out.usesFetched = usesFetched(plan, stage) || laysCachedLayers(plan, stage);
   out.usesCaches = usesCaches(stage);
   out.skipped = stage.skipped;
   out.cachedSteps = std::max(layerSteps(stage), stage.cachedSteps);

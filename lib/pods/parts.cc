@@ -230,17 +230,20 @@ void mountPullSecrets(VolumeList& volumes, const api::ImageBuildSpec& spec) {
 }
 
 void mountCertificates(VolumeList& volumes, const api::ImageBuildSpec& spec) {
-  for (std::size_t i = 0; i < spec.registries.size(); ++i) {
-    if (!spec.registries[i].trustedCA) {
-      continue;
-    }
-    const api::ConfigMapKey& ref = *spec.registries[i].trustedCA;
+  const auto mount = [&](const std::string& name, const api::ConfigMapKey& ref) {
     const Json item = {{"key", ref.key}, {"path", "ca.crt"}};
-    const std::string number = std::to_string(i);
     volumes.mount(
-        "ca-" + number,
+        "ca-" + name,
         {{"configMap", {{"name", ref.name}, {"optional", true}, {"items", Json::array({item})}}}},
-        std::string(plan::kCaDir) + "/" + number, true);
+        std::string(plan::kCaDir) + "/" + name, true);
+  };
+  for (std::size_t i = 0; i < spec.registries.size(); ++i) {
+    if (spec.registries[i].trustedCA) {
+      mount(std::to_string(i), *spec.registries[i].trustedCA);
+    }
+  }
+  if (spec.trustedCA) {
+    mount("all", spec.trustedCA->configMapKeyRef);
   }
 }
 

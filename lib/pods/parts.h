@@ -64,7 +64,7 @@ void addSecrets(Json& pod, Json& container, VolumeList& volumes, const RunContex
 
 /// pull/<i>, each optional: a missing Secret is told by the container, not by a pod that hangs.
 void mountPullSecrets(VolumeList& volumes, const api::ImageBuildSpec& spec);
-/// ca/<i>/ca.crt
+/// ca/<i>/ca.crt of registries, ca/all/ca.crt for all requests; optional as well.
 void mountCertificates(VolumeList& volumes, const api::ImageBuildSpec& spec);
 
 }  // namespace stagewright::pods

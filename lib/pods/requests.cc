@@ -119,6 +119,10 @@ plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec) {
   }
   out.registries = registriesOf(spec);
   out.proxies = proxyVariables(spec);
+  if (spec.trustedCA) {
+    out.trustedCa = spec.trustedCA->configMapKeyRef.name;
+    out.authoritiesInRun = spec.trustedCA->inRun == api::CaInRun::kEnv;
+  }
   out.pullSecrets = static_cast<int>(spec.imagePullSecrets.size());
   out.maxAttempts = kMaxAttempts;
   return out;
@@ -140,6 +144,9 @@ plan::PublishRequest makePublishRequest(const api::ImageBuildSpec& spec, OutputT
   out.tags = std::move(target.tags);
   out.registries = registriesOf(spec);
   out.pullSecrets = static_cast<int>(spec.imagePullSecrets.size());
+  if (spec.trustedCA) {
+    out.trustedCa = spec.trustedCA->configMapKeyRef.name;
+  }
   out.pushSecret = !spec.output.secretRef.empty();
   out.pushSecretName = spec.output.secretRef;
   out.dockerFormat = spec.output.format == api::OutputFormat::kDocker;

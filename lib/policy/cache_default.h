@@ -8,8 +8,8 @@
 
 namespace stagewright::policy {
 
-/// `registry.example/cache/$(namespace)/$(name)`. kInvalid unless $(namespace) is a component of the
-/// path by itself: then no two namespaces can get the same repository, whatever they and their
+/// `registry.example/cache/$(namespace)/$(name)`. kInvalid unless $(namespace) is a component of
+/// the path by itself: then no two namespaces can get the same repository, whatever they and their
 /// builds are called.
 Status checkCachePattern(std::string_view pattern);
 

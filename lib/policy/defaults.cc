@@ -64,9 +64,8 @@ void fillExecution(api::Execution& execution, const api::Execution& from) {
 
 /// The same as the rule of the CRD for a cache that a build names itself.
 bool isOutput(const api::Output& output, const std::string& repository) {
-  return !repository.empty() &&
-         (output.repository == repository || output.image == repository ||
-          output.image.starts_with(repository + ":"));
+  return !repository.empty() && (output.repository == repository || output.image == repository ||
+                                 output.image.starts_with(repository + ":"));
 }
 
 /// Mode and repository go together; where the image itself would go there is no cache.
@@ -96,6 +95,7 @@ void fillSpec(ImageBuildSpec& spec, const ImageBuildSpec& from, const api::Image
   fillList(spec.registries, from.registries,
            [](const api::Registry& registry) { return registry.host; });
   fill(spec.proxy, from.proxy);
+  fill(spec.trustedCA, from.trustedCA);
   fillCache(spec.cache, from.cache, build);
   fillWorkspace(spec.workspace, from.workspace);
   fillExecution(spec.execution, from.execution);

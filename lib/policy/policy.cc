@@ -131,9 +131,9 @@ Result<Limits> parseLimits(const JsonReader& reader) {
 Status parseParts(const JsonReader& spec, BuildPolicy& out) {
   TRY(const std::optional<JsonReader> defaults, spec.optionalObject("defaults"));
   if (defaults) {
-    CHECK_OK(defaults->onlyKeys({"output", "imagePullSecrets", "registries", "proxy", "cache",
-                                 "workspace", "execution", "queue", "timeout", "queueTimeout",
-                                 "retry", "retention", "onInputChange"}));
+    CHECK_OK(defaults->onlyKeys({"output", "imagePullSecrets", "registries", "proxy", "trustedCA",
+                                 "cache", "workspace", "execution", "queue", "timeout",
+                                 "queueTimeout", "retry", "retention", "onInputChange"}));
     TRY(out.defaults, api::parseSpecDefaults(*defaults));
     if (out.defaults.cache.mode == api::CacheMode::kRegistry) {
       CHECK_OK(checkCachePattern(out.defaults.cache.repository));

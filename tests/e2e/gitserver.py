@@ -1,6 +1,7 @@
 """A git server over HTTP with real `git http-backend`, on the control plane's address inside the cluster's network.
 
-Started by a case, stopped by it; serves the bare repositories in one directory; with a password it asks for one."""
+Started by a case, stopped by it; serves the bare repositories in one directory; with a password it asks for one, with
+tls=True it has a certificate that signed itself."""
 import base64
 import os
 import pathlib
@@ -27,13 +28,20 @@ def git(*args, cwd=None):
 class GitServer:
     """with GitServer(user=, password=) as server: server.repository("shop", {...}) gives the URL pods can clone."""
 
-    def __init__(self, user=None, password=None):
+    def __init__(self, user=None, password=None, tls=False):
         if not os.path.exists(NETNS):
             raise harness.Skip(f"needs the local cluster's network namespace {NETNS}")
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="stagewright-git-"))
         self.auth = f"{user}:{password}" if user else ""
+        self.tls = tls
 
     def __enter__(self):
+        if self.tls:
+            done = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                                   "-subj", "/CN=test", "-addext", f"subjectAltName=IP:{ADDRESS}", "-keyout", str(self.root / ".key"),
+                                   "-out", str(self.root / ".crt")], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            self.certificate = (self.root / ".crt").read_text()
         self.process = subprocess.Popen(
             ["nsenter", f"--net={NETNS}", sys.executable, __file__, ADDRESS, str(self.root), self.auth],
             stdout=subprocess.PIPE, text=True)
@@ -47,7 +55,7 @@ class GitServer:
 
     @property
     def url(self):
-        return f"http://{ADDRESS}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{ADDRESS}:{self.port}"
 
     def repository(self, name, files, links=None):
         """Makes a repository with one commit on branch main; gives (url, commit). Keys are paths; values text or bytes."""
@@ -128,6 +136,7 @@ def serve(address, root, auth):
             if plain.is_file() and plain.parent == pathlib.Path(root):
                 self.send_response(200)
                 self.send_header("Last-Modified", self.date_time_string(plain.stat().st_mtime))
+                self.send_header("Content-Length", str(plain.stat().st_size))
                 self.end_headers()
                 self.wfile.write(plain.read_bytes())
                 return
@@ -147,12 +156,18 @@ def serve(address, root, auth):
             head, _, content = done.stdout.partition(b"\r\n\r\n")
             headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
             self.send_response(int(headers.pop("Status", "200").split()[0]))
+            headers["Content-Length"] = str(len(content))  # or a TLS client could not tell the end from a cut
             for key, value in headers.items():
                 self.send_header(key, value)
             self.end_headers()
             self.wfile.write(content)
 
     server = http.server.ThreadingHTTPServer((address, 0), Handler)
+    if pathlib.Path(root, ".crt").exists():
+        import ssl
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pathlib.Path(root, ".crt"), pathlib.Path(root, ".key"))
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     print(server.server_address[1], flush=True)
     server.serve_forever()
 

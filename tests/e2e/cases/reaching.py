@@ -1,8 +1,8 @@
-"""How builds reach the world: proxies."""
+"""How builds reach the world: proxies and certificates."""
 import json
 
 from gitserver import ADDRESS, GitServer
-from harness import BASE_REGISTRY, BUSYBOX, PUSH_REGISTRY, Namespace, image_build
+from harness import BASE_REGISTRY, BUSYBOX, PUSH_REGISTRY, Namespace, condition, image_build, wait_until
 from proxyserver import ProxyServer
 from registry import Image
 
@@ -38,3 +38,29 @@ def test_a_proxy_with_credentials_is_refused():
             assert words in message, message
         alone = ns.refused(image_build("bad", ns.name, dockerfileInline="FROM scratch\n", proxy={"noProxy": "a"}))
         assert "noProxy needs http or https" in alone, alone
+
+
+def test_own_authorities_are_trusted_by_prepare_and_by_run_if_asked():
+    with Namespace("authority") as ns, GitServer(tls=True) as git:
+        run = "RUN echo file=$SSL_CERT_FILE count=$(grep -c BEGIN $SSL_CERT_FILE) end; test -z \"$SSL_CERT_FILE\" || cat $SSL_CERT_FILE > /dev/null"
+        url, commit = git.repository("shop", {"Dockerfile": f"FROM {BUSYBOX}\nADD {git.file('added', 'x')} /\n{run}\nUSER 1234\n{run}\n"})
+        spec = {"source": {"git": {"url": url}}, "retention": {"pods": "Always"}}
+        ns.build("stranger", **spec)
+        wait_until("the certificate to be named", 90, lambda: "certificate" in condition(ns.status("stranger"), "Ready")["message"])
+        trusted = {"configMapKeyRef": {"name": "corp-ca", "key": "ca.pem"}}
+        ns.build("late", trustedCA=trusted, **spec)
+        late = wait_until("the ConfigMap to be missed", 60, lambda: (lambda m: m if "corp-ca" in m else None)(condition(ns.status("late"), "Ready")["message"]))
+        assert "spec.trustedCA" in late, late
+        ns.config_map("corp-ca", {"ca.pem": git.certificate})
+        assert ns.succeeded("late")["run"]["sourceRevision"] == commit
+        assert "file= count=" in ns.logs("late", "0")
+        ns.build("app", trustedCA={**trusted, "inRun": "Env"}, **spec)
+        ns.succeeded("app")
+        log = ns.logs("app", "0")
+        told = [line for line in log.splitlines() if "file=/.stagewright/" in line and "count=" in line and "$" not in line]
+        assert len(told) == 2 and all(int(line.split("count=")[1].split()[0]) > 1 for line in told), log
+        with_ca, without = (Image(f"{PUSH_REGISTRY}/{ns.name}/{name}:1") for name in ("app", "late"))
+        assert with_ca.config["config"] == without.config["config"]
+        strip = lambda image: [{k: v for k, v in entry.items() if k != "created"} for entry in image.config["history"]]
+        assert strip(with_ca) == strip(without)
+        assert set(with_ca.tree()) == set(without.tree())

@@ -163,6 +163,19 @@ TEST_F(RunPreparation, GivesEqualPlansForEqualInputs) {
   EXPECT_EQ(a.st_mtim.tv_sec, b.st_mtim.tv_sec);
 }
 
+TEST_F(RunPreparation, LaysDownWhatRunIsToTrust) {
+  job_.request.dockerfileInline = "FROM reg.test/team/base:1\nRUN x\n";
+  ASSERT_TRUE(run());
+  EXPECT_TRUE(treeOf(attemptDir() + "/fetched").empty());
+  job_.request.authoritiesInRun = true;
+  job_.authorities = "PEM\n";
+  const auto result = run();
+  ASSERT_TRUE(result) << result.error().failure.message;
+  EXPECT_EQ(readFile(attemptDir() + "/fetched/ca.crt"), "PEM\n");
+  const auto& step = std::get<plan::RunStep>(result->plan.stages[0].steps[0].action);
+  EXPECT_THAT(step.env, Contains("SSL_CERT_FILE=/.stagewright/fetched/ca.crt"));
+}
+
 TEST_F(RunPreparation, TakesADockerfileWithoutSource) {
   job_.request.dockerfileInline = "FROM scratch\nLABEL a=b\n";
   const auto result = run();

@@ -178,6 +178,7 @@ const std::map<std::string, Class> kClasses = {
     {"spec.imagePullSecrets", Class::kRemedy},
     {"spec.registries", Class::kRemedy},
     {"spec.proxy", Class::kRemedy},
+    {"spec.trustedCA", Class::kRemedy},
     {"spec.cache", Class::kRemedy},
     {"spec.workspace", Class::kRemedy},
     {"spec.execution", Class::kRemedy},

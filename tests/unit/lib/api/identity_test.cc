@@ -57,6 +57,7 @@ TEST(Hashes, TellInputsRemediesAndTheRestApart) {
       {R"({"registries": [{"host": "registry.example", "tls": "PlainHTTP"}]})", false, true},
       {R"({"proxy": {"http": "http://proxy.example:3128"}})", false, true},
       {R"({"proxy": {}})", false, true},
+      {R"({"trustedCA": {"configMapKeyRef": {"name": "c", "key": "k"}}})", false, true},
       {R"({"cache": {"policy": "Refresh"}})", false, true},
       {R"({"cache": null})", false, true},
       {R"({"workspace": {"size": "2Gi"}})", false, true},

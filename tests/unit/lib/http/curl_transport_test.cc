@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <fstream>
 #include <thread>
 
 #include "lib/base/file.h"
@@ -259,6 +260,17 @@ TEST_F(CurlTransportTest, FollowsAFewRedirectsAndNoLoop) {
   EXPECT_THAT(response.error().message, HasSubstr("more than 5 redirects"));
 }
 
+TEST(CurlTransport, NamesAFileOfAuthoritiesWithoutACertificate) {
+  const std::string file = ::testing::TempDir() + "no-certificate";
+  std::ofstream(file) << "no PEM\n";
+  Request request;
+  request.url = "https://127.0.0.1:1/";
+  const auto response = makeCurlTransport({.caFile = file})->send(request, {});
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Code::kInvalid);
+  EXPECT_THAT(response.error().message, HasSubstr("no-certificate\" holds no certificate in PEM"));
+}
+
 // --- TLS, against docker-registry with a certificate of our own ---
 
 class TlsTest : public CurlTransportTest {
@@ -304,6 +316,14 @@ TEST_F(TlsTest, TrustsTheAuthoritiesItIsGiven) {
   auto response = transport_->send(request_, {});
   ASSERT_TRUE(response) << response.error().message;
   EXPECT_EQ(response->status, 200);
+}
+
+TEST_F(TlsTest, TrustsTheAuthoritiesOfTheTransportInEveryRequest) {
+  transport_ = makeCurlTransport({.caFile = directory_ + "/crt"});
+  EXPECT_TRUE(transport_->send(request_, {}));
+  std::ofstream(directory_ + "/other") << "-----BEGIN CERTIFICATE-----\n";
+  request_.tls.caFile = directory_ + "/other";
+  EXPECT_TRUE(transport_->send(request_, {})) << "beside those of a request";
 }
 
 TEST_F(TlsTest, SkipsVerificationWhenTold) {

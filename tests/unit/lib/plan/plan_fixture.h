@@ -21,6 +21,7 @@ struct Given {
   std::string platform = "linux/amd64";
   std::string buildPlatform = "linux/amd64";
   std::vector<std::pair<std::string, std::string>> proxies = {};
+  std::string authorities = {};
 };
 
 inline Result<PlanInput> makeInput(const std::string& text, const Given& given = {}) {
@@ -29,6 +30,7 @@ inline Result<PlanInput> makeInput(const std::string& text, const Given& given =
   TRY(out.file, dockerfile::parseDockerfile(out.source));
   out.buildArgs = given.args;
   out.proxies = given.proxies;
+  out.authorities = given.authorities;
   out.target = given.target;
   out.labels = given.labels;
   out.contexts = given.contexts;

@@ -345,6 +345,31 @@ TEST(Variables, OfAProxyThatIsNoBuildArgumentCountNowhereEvenIfDeclared) {
   EXPECT_EQ(targetOf(*with).config.env, targetOf(*without).config.env);
 }
 
+TEST(Variables, OfACertificateReachRunAndNothingElse) {
+  const std::string text =
+      "FROM scratch AS a\nRUN x\nFROM scratch\nENV CURL_CA_BUNDLE=/mine\nCOPY --from=a /x /\nRUN y\n";
+  const auto with = planOf(text, {.authorities = "/.stagewright/fetched/ca.crt"});
+  const auto without = planOf(text);
+  ASSERT_TRUE(with && without);
+  EXPECT_THAT(std::get<RunStep>(with->stages[0].steps[0].action).env,
+              ElementsAre(kPath, "SSL_CERT_FILE=/.stagewright/fetched/ca.crt",
+                          "NODE_EXTRA_CA_CERTS=/.stagewright/fetched/ca.crt",
+                          "REQUESTS_CA_BUNDLE=/.stagewright/fetched/ca.crt",
+                          "GIT_SSL_CAINFO=/.stagewright/fetched/ca.crt",
+                          "CURL_CA_BUNDLE=/.stagewright/fetched/ca.crt"));
+  EXPECT_THAT(stepOf<RunStep>(*with, 1).env, ::testing::Contains("CURL_CA_BUNDLE=/mine"));
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(with->stages[i].steps.back().cacheKey, without->stages[i].steps.back().cacheKey);
+    EXPECT_EQ(with->stages[i].config.env, without->stages[i].config.env);
+  }
+  EXPECT_EQ(historyOf(*with), historyOf(*without));
+  const auto read = parsePlan(serializePlan(*with));
+  ASSERT_TRUE(read);
+  EXPECT_TRUE(read->authorities);
+  EXPECT_TRUE(summarize(*read, oci::Digest(), "").stages[0].usesFetched) << "it is mounted with what ADD names";
+  EXPECT_FALSE(summarize(*without, oci::Digest(), "").stages[0].usesFetched);
+}
+
 TEST(Variables, OfAProxyGiveWayToBuildArgumentsAndEnv) {
   const auto argument = planOf("FROM scratch\nRUN x\n", {.args = {{"HTTP_PROXY", "http://mine"}},
                                                         .proxies = {{"http_proxy", "http://p"}}});

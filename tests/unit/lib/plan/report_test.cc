@@ -150,6 +150,8 @@ TEST(BuildRequest, RoundTripsAndKeepsTheOrderOfArguments) {
   request.buildArgs = {{"b", "1"}, {"a", ""}, {"b", "2"}};
   request.labels = {{"l", "v"}};
   request.proxies = {{"HTTP_PROXY", "http://p:3128"}, {"http_proxy", "http://p:3128"}};
+  request.trustedCa = "corp-ca";
+  request.authoritiesInRun = true;
   request.registries = {{"r:5000", RegistryAccess::Tls::kPlainHttp, "/ca", {"m1", "m2"}}};
   request.pullSecrets = 2;
   request.maxAttempts = 3;

@@ -214,6 +214,16 @@ TEST_F(Rules, AProxyIsTakenAsAWhole) {
   EXPECT_EQ(api::inputHash(effective({}, with), ""), api::inputHash(specOf(), ""));
 }
 
+TEST_F(Rules, TrustedCertificatesAreTakenAsAWhole) {
+  const Policies with = policies({{"p", Json::parse(R"({"defaults": {"trustedCA": {"configMapKeyRef": {"name": "corp", "key": "ca.crt"}, "inRun": "Env"}}})")}});
+  EXPECT_EQ(effective({}, with).trustedCA->configMapKeyRef.name, "corp");
+  EXPECT_EQ(effective({}, with).trustedCA->inRun, api::CaInRun::kEnv);
+  const api::ImageBuildSpec own = effective(Json::parse(R"({"trustedCA": {"configMapKeyRef": {"name": "own", "key": "k"}}})"), with);
+  EXPECT_EQ(own.trustedCA->configMapKeyRef.name, "own");
+  EXPECT_FALSE(own.trustedCA->inRun);
+  EXPECT_EQ(api::inputHash(effective({}, with), ""), api::inputHash(specOf(), ""));
+}
+
 Json cacheDefault(const std::string& repository) {
   return {{"defaults", {{"cache", {{"mode", "Registry"}, {"repository", repository}}}}}};
 }
