@@ -276,6 +276,15 @@ class FakeCluster {
     exit("prepare", 0);
     settle();
   }
+  /// smallSpec's only stage, from its creation to the image.
+  void finishSmall() {
+    run("publish");
+    run("0");
+    settle();
+    exit("0", 0);
+    say(pod("publish"), imageFrame());
+    settle();
+  }
   /// The whole of a build that has no trouble.
   void toSuccess(const std::vector<std::vector<int>>& edges) {
     toStages(edges);

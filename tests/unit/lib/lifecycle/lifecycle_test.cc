@@ -14,7 +14,6 @@ using testing::FakeCluster;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using ::testing::UnorderedElementsAre;
 
 std::vector<std::string> actionNames(const Decision& decision) {
   std::vector<std::string> out;
@@ -313,16 +312,6 @@ Json finishFirst() {
   return spec;
 }
 
-/// From created stages to the image.
-void finish(FakeCluster& cluster) {
-  cluster.run("publish");
-  cluster.run("0");
-  cluster.settle();
-  cluster.exit("0", 0);
-  cluster.say(cluster.pod("publish"), cluster.imageFrame());
-  cluster.settle();
-}
-
 TEST(OnInputChange, FinishFirstEndsTheRunAsItWasBegunAndThenBeginsTheNext) {
   FakeCluster cluster(finishFirst());
   cluster.settle();
@@ -339,7 +328,7 @@ TEST(OnInputChange, FinishFirstEndsTheRunAsItWasBegunAndThenBeginsTheNext) {
   const std::string body = cluster.bodies.at(cluster.name("publish")).dump();
   EXPECT_THAT(body, HasSubstr("registry.example/shop"));
   EXPECT_THAT(body, ::testing::Not(HasSubstr("registry.example/other")));
-  finish(cluster);
+  cluster.finishSmall();
   EXPECT_NE(cluster.runId(), old) << "in the same step";
   EXPECT_EQ(cluster.ready().status, Truth::kUnknown);
   EXPECT_EQ(cluster.status().run->trigger, "SpecChanged");
@@ -356,7 +345,7 @@ TEST(OnInputChange, FinishFirstHoldsARebuildToo) {
   cluster.annotate(api::kRebuildAnnotation, "1");
   cluster.settle();
   EXPECT_EQ(cluster.runId(), old);
-  finish(cluster);
+  cluster.finishSmall();
   EXPECT_EQ(cluster.status().run->trigger, "RebuildRequested");
   EXPECT_EQ(cluster.status().run->sequence, 2);
 }
@@ -366,7 +355,7 @@ TEST(OnInputChange, FinishFirstAndSuspendEndsTheRunAndHoldsTheNext) {
   cluster.toStages({{}});
   const std::string old = cluster.runId();
   cluster.edit({{"target", "other"}, {"suspend", true}});
-  finish(cluster);
+  cluster.finishSmall();
   EXPECT_EQ(cluster.runId(), old);
   EXPECT_EQ(cluster.status().phase, "Suspended");
   EXPECT_EQ(cluster.status().lastSuccessful->runID, old);
@@ -413,7 +402,7 @@ TEST(History, IsBoundedAndTheNewestComesFirst) {
       cluster.failWith("0", 10, "StageFailed", "no");
       cluster.settle();
     } else {
-      finish(cluster);
+      cluster.finishSmall();
     }
   }
   const std::vector<api::PastRun> history = cluster.status().history;
@@ -578,125 +567,6 @@ TEST(PlanBuild, SuspendAndEditInFlightCancelsWithoutRebuilding) {
   EXPECT_EQ(cluster.ready().reason, "Suspended");
   EXPECT_EQ(cluster.status().run->result, "Cancelled");
   EXPECT_THAT(cluster.pods, IsEmpty());
-}
-
-TEST(PlanBuild, KeepsPodsAsRetentionSays) {
-  for (const auto& [retention, afterSuccess, afterFailure] :
-       {std::tuple("OnFailure", 0, 3), std::tuple("Always", 3, 3), std::tuple("Never", 0, 0)}) {
-    Json spec = testing::smallSpec();
-    spec["retention"]["pods"] = retention;
-    FakeCluster good(spec);
-    good.toSuccess({{}});
-    EXPECT_THAT(good.pods, SizeIs(afterSuccess)) << retention;
-    EXPECT_THAT(good.claims, IsEmpty()) << retention;
-    FakeCluster bad(spec);
-    bad.toStages({{}});
-    bad.run("publish");
-    bad.exit("publish", 0);
-    bad.logs[bad.name("publish")] = {};
-    bad.failWith("0", 10, "StageFailed", "no");
-    bad.settle();
-    EXPECT_EQ(bad.ready().status, Truth::kFalse);
-    EXPECT_THAT(bad.pods, SizeIs(afterFailure)) << retention;
-    EXPECT_THAT(bad.claims, IsEmpty()) << retention;
-    bad.pass(std::chrono::hours(23));
-    bad.settle();
-    EXPECT_THAT(bad.pods, SizeIs(afterFailure)) << retention;
-    bad.pass(std::chrono::hours(1));
-    bad.settle();
-    EXPECT_THAT(bad.pods, IsEmpty()) << retention;
-  }
-}
-
-FakeCluster failedBuild(const Json& retention) {
-  Json spec = testing::smallSpec();
-  spec["retention"] = retention;
-  FakeCluster cluster(spec);
-  cluster.toStages({{}});
-  cluster.failWith("0", 10, "StageFailed", "no");
-  cluster.settle();
-  return cluster;
-}
-
-TEST(Retention, KeepsAWorkspaceForItsTimeAndNoLongerThanThePods) {
-  FakeCluster cluster = failedBuild({{"workspace", "2h"}, {"podTTL", "4h"}});
-  EXPECT_THAT(cluster.claims, SizeIs(1));
-  EXPECT_EQ(cluster.reconcile().requeueAfter, Millis(std::chrono::hours(2)));
-  cluster.pass(std::chrono::hours(2));
-  cluster.settle();
-  EXPECT_THAT(cluster.claims, IsEmpty());
-  EXPECT_THAT(cluster.pods, SizeIs(2));
-  EXPECT_EQ(cluster.reconcile().requeueAfter, Millis(std::chrono::hours(2)));
-  cluster.pass(std::chrono::hours(2));
-  cluster.settle();
-  EXPECT_THAT(cluster.pods, IsEmpty());
-  EXPECT_FALSE(cluster.reconcile().requeueAfter) << "there is nothing left to wait for";
-
-  FakeCluster shorter = failedBuild({{"workspace", "9h"}, {"podTTL", "1h"}});
-  shorter.pass(std::chrono::hours(1));
-  shorter.settle();
-  EXPECT_THAT(shorter.claims, IsEmpty());
-  EXPECT_THAT(failedBuild({{"workspace", "9h"}, {"pods", "Never"}}).claims, IsEmpty());
-  EXPECT_THAT(failedBuild({{"workspace", "Never"}}).claims, IsEmpty());
-}
-
-TEST(TtlAfterFinished, DeletesTheBuildWhenItsTimeIsOver) {
-  FakeCluster cluster = failedBuild({{"ttlAfterFinished", "3h"}});
-  EXPECT_EQ(cluster.reconcile().requeueAfter, Millis(std::chrono::hours(3)));
-  cluster.pass(std::chrono::minutes(170));
-  cluster.annotate(api::kRebuildAnnotation, "1");
-  cluster.toStages({{}});
-  cluster.pass(std::chrono::minutes(20));
-  cluster.reconcile();
-  EXPECT_FALSE(cluster.deleted) << "it works again";
-  finish(cluster);
-  cluster.pass(std::chrono::hours(3));
-  const Decision decision = cluster.reconcile();
-  EXPECT_TRUE(cluster.deleted);
-  ASSERT_THAT(decision.actions, SizeIs(1));
-  EXPECT_EQ(decision.actions[0].kind, Action::Kind::kDeleteBuild);
-  EXPECT_EQ(decision.actions[0].uid, "uid-1");
-  EXPECT_EQ(decision.actions[0].name, "shop");
-}
-
-TEST(TtlAfterFinished, LeavesAHeldBuildAlone) {
-  FakeCluster cluster = failedBuild({{"ttlAfterFinished", "1s"}});
-  cluster.edit({{"target", "other"}, {"suspend", true}});
-  cluster.settle();
-  cluster.pass(std::chrono::hours(1));
-  cluster.settle();
-  EXPECT_FALSE(cluster.deleted) << "it waits for its run";
-}
-
-TEST(TtlAfterFinished, IsIgnoredWithAnEventWhereGitOpsTracksTheObject) {
-  FakeCluster cluster;
-  cluster.label("kustomize.toolkit.fluxcd.io/name", "apps");
-  cluster.edit({{"retention", {{"ttlAfterFinished", "1h"}}}});
-  cluster.toStages({{}});
-  finish(cluster);
-  EXPECT_EQ(cluster.countEvents("TTLIgnored"), 1);
-  EXPECT_THAT(cluster.events.back().note, HasSubstr("Flux Kustomization \"apps\""));
-  for (int i = 0; i < 3; ++i) {
-    cluster.pass(std::chrono::hours(2));
-    cluster.settle();
-  }
-  EXPECT_FALSE(cluster.deleted);
-  EXPECT_EQ(cluster.countEvents("TTLIgnored"), 1) << "once, not at every look";
-  cluster.edit({{"retention", {{"ttlAfterFinished", "2h"}}}});
-  cluster.settle();
-  EXPECT_EQ(cluster.countEvents("TTLIgnored"), 2);
-}
-
-TEST(PlanBuild, PodsOfTheLastRunGoWhenTheNextBegins) {
-  FakeCluster cluster;
-  cluster.toStages({{}});
-  cluster.failWith("0", 10, "StageFailed", "no");
-  cluster.settle();
-  EXPECT_THAT(cluster.pods, SizeIs(2));
-  cluster.annotate(api::kRebuildAnnotation, "again");
-  cluster.settle();
-  EXPECT_THAT(cluster.pods, SizeIs(1));
-  EXPECT_THAT(cluster.claims, SizeIs(1));
 }
 
 TEST(PlanBuild, StopsOtherStagesWhenOneFails) {
