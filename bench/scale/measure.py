@@ -42,11 +42,13 @@ def by_controller(entry):
     return entry["user"]["username"].startswith("system:serviceaccount")
 
 
-def process_use(pid):
-    """Memory in MB and CPU seconds of a process."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    memory = next(int(line.split()[1]) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+def process_use(*pids):
+    """Memory in MB and CPU seconds of processes."""
+    memory = cpu = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        cpu += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        memory += next(int(line.split()[1]) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
     return round(memory / 1024, 1), cpu
 
 
@@ -54,6 +56,7 @@ class Bench:
     """A bench of our operator. One of another controller says in its own way what is under the first headline."""
 
     controller = "stagewright"
+    CHAINS = True  # whether it can do the stages of a build one by one
     SINGLE = {"dockerfile": SINGLE}  # what `create` takes for a build of one stage
     resources = ("imagebuilds",)
 
@@ -78,6 +81,9 @@ class Bench:
         replica.start()
         self.ready_after = time.monotonic() - started
         return replica
+
+    def use(self, replica):
+        return process_use(replica.process.pid)
 
     def create(self, ns, name, dockerfile=CHAIN):
         self.api.create(f"{BUILDS}/namespaces/{ns}/imagebuilds", {
@@ -216,14 +222,14 @@ def measure(bench, workload, ns, total, rate, patience=900, **shape):
     builds are chains."""
     bench.namespace(ns)
     replica = bench.operator(ns)
-    memory0, cpu0 = process_use(replica.process.pid)
+    memory0, cpu0 = bench.use(replica)
     bench.begin()
     started = time.monotonic()
     bench.create_at(rate, total, lambda i: bench.create(ns, f"b{i:05}", **shape))
     created = time.monotonic() - started
     bench.all_done(ns, total, patience)
     took = time.monotonic() - started
-    memory, cpu = process_use(replica.process.pid)
+    memory, cpu = bench.use(replica)
     over = [] if shape else bench.overheads(ns)
     report(workload, controller=bench.controller, builds=total, rate=rate, creating_s=round(created, 1), all_done_s=round(took, 1),
            builds_per_minute=round(60 * total / took, 1), succeeded=sum(1 for _, s in bench.statuses(ns) if bench.succeeded_at(s)),

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Builds the controllers that bench/scale/run.py --peers compares with, into the cache, and prints where: the folder holds
-# bin/ and the YAML that the module ships beside its code. Needs Go, as scripts/cluster.sh build does.
+# peers.sh tekton|shipwright: builds a controller that bench/scale/run.py --peers compares with, into the cache, and prints
+# where: the folder holds bin/ and, as config/, the YAML that the module ships beside its code. Needs Go, as
+# scripts/cluster.sh build does.
 #
-# The version is that of tekton/go.mod. It pins the whole graph, and a build needs no look-up of versions, which
+# The version is that of NAME/go.mod. It pins the whole graph, and a build needs no look-up of versions, which
 # `go install PACKAGE@VERSION` does and which the module proxy may refuse.
 set -Eeuo pipefail
 
@@ -13,21 +14,35 @@ for part in settings toolchain build; do
   # shellcheck source=/dev/null
   source "$SW_ROOT/cluster/$part.sh"
 done
+wrappers=$SW_ROOT/bench/scale
 
-tekton_module=github.com/tektoncd/pipeline
-tekton_wrapper=$SW_ROOT/bench/scale/tekton
-tekton_version=$(sed -n "s#^\t$tekton_module v\([0-9.]*\).*#\1#p" "$tekton_wrapper/go.mod")
+build_tekton()     { build_module "$1" tekton github.com/tektoncd/pipeline cmd/controller config; }
+build_shipwright() { build_module "$1" shipwright github.com/shipwright-io/build cmd/shipwright-build-controller deploy; }
 
-# At low priority: it takes minutes on two cores, and a machine that measures may build something else too.
-build_tekton() {
+# build_module TARGET NAME MODULE PACKAGE YAML. At low priority: it takes minutes on two cores, and a machine that measures
+# may build something else too.
+build_module() {
   local source
-  cd "$tekton_wrapper"
-  CGO_ENABLED=0 nice -n 10 go build -ldflags "-s -w" -o "$1/bin/tekton-controller" "$tekton_module/cmd/controller"
-  source=$(go list -m -f '{{.Dir}}' "$tekton_module")
-  cp -r "$source/config" "$1/config"
+  cd "$wrappers/$2"
+  CGO_ENABLED=0 nice -n 10 go build -ldflags "-s -w" -o "$1/bin/$2-controller" "$3/$4"
+  source=$(go list -m -f '{{.Dir}}' "$3")
+  cp -r "$source/$5" "$1/config"
   chmod -R u+w "$1/config"
 }
-tekton_dir() { build_dir tekton "$tekton_version" "$tekton_wrapper"/go.{mod,sum}; }
 
-ensure_component tekton
-tekton_dir
+tekton_dir()     { module_dir tekton github.com/tektoncd/pipeline; }
+shipwright_dir() { module_dir shipwright github.com/shipwright-io/build; }
+
+# module_dir NAME MODULE
+module_dir() {
+  local version
+  version=$(sed -n "s#^\(require \|\t\)$2 v\([0-9.]*\).*#\2#p" "$wrappers/$1/go.mod")
+  build_dir "$1" "$version" "$wrappers/$1"/go.{mod,sum} "$wrappers/peers.sh"
+}
+
+case ${1:-} in
+  tekton | shipwright) ;;
+  *) die "peers.sh tekton|shipwright" ;;
+esac
+ensure_component "$1"
+"$1_dir"

@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 
 from measure import EXIT_MS, ROOT, STAGE_MS, Bench, measure, percentiles, process_use, report, say, seconds  # noqa: E402, I001
 from control_plane import Missing, cluster_program, enter_namespaces, wait_until  # noqa: E402
+import shipwright  # noqa: E402
 import tekton  # noqa: E402
 
 TWELVE = "FROM base AS root\nRUN 0\n" + "".join(f"FROM base AS m{i}\nCOPY --from=root /x /x\n" for i in range(10)) + "FROM base\n" + "".join(
@@ -22,14 +23,16 @@ TWELVE = "FROM base AS root\nRUN 0\n" + "".join(f"FROM base AS m{i}\nCOPY --from
 
 
 def o1_burst(bench):
-    for n in (100, 1000):
+    for n in (100, 1000) if bench.CHAINS else ():
         measure(bench, "O1 burst", f"o1-{n}", bench.count(n), 0)
     measure(bench, "O1 burst of single stages", "o1-single", bench.count(1000), 0, **bench.SINGLE)
 
 
 def o2_steady(bench):
-    measure(bench, "O2 steady 20/s for 15 s", "o2-fast", bench.count(300), 20)
-    measure(bench, "O2 steady 5/s for 60 s", "o2", bench.count(300), 5)
+    for rate, duration in ((20, 15), (5, 60)):
+        if bench.CHAINS:
+            measure(bench, f"O2 steady {rate}/s for {duration} s", f"o2-{rate}", bench.count(300), rate)
+        measure(bench, f"O2 single stages at {rate}/s for {duration} s", f"o2-single-{rate}", bench.count(300), rate, **bench.SINGLE)
 
 
 def o3_diamond(bench):
@@ -140,7 +143,7 @@ def main():
         cluster_program("hyperkube")
         os.environ.setdefault("STAGEWRIGHT_OPERATOR", str(ROOT / "build/release/bin/stagewright-operator"))
         if options.peers:
-            contenders += tekton.contenders()
+            contenders += tekton.contenders() + shipwright.contenders()
         enter_namespaces()
         for name in names:
             for kind, settings in contenders:

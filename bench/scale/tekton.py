@@ -1,18 +1,15 @@
 """Tekton's controller under the workloads of our operator: a chain is a PipelineRun of five tasks in sequence, a single
 stage is a TaskRun. Its own roles and ConfigMaps, and its CRDs without conversion: no webhook runs, so objects are created
-with the defaults that it would set. peers.sh builds the controller and keeps the YAML of its module beside it."""
-import json
-import os
-import pathlib
-import subprocess
+with the defaults that it would set."""
 import time
 
-from measure import EXIT_MS, STAGE_MS, STAGES, Bench, report, say  # first: it says where the next ones are
+from measure import EXIT_MS, STAGE_MS, STAGES, Bench, process_use  # first: it says where the next ones are
 from control_plane import ControlPlane, wait_until
 from oracle import condition
+from peers import Controller, directory, manifests, version
 
-HERE = pathlib.Path(__file__).resolve().parent
-NAMESPACE, ACCOUNT = "tekton-pipelines", "tekton-pipelines-controller"
+NAMESPACE = "tekton-pipelines"
+ACCOUNT = f"{NAMESPACE}:tekton-pipelines-controller"
 API = "/apis/tekton.dev/v1"
 INSTALLED = ("100-namespace/*", "200-*", "201-*", "300-crds/*", "config-*")
 IMAGES = ("-entrypoint-image", "-nop-image", "-sidecarlogresults-image", "-workingdirinit-image", "-shell-image", "-shell-image-win")
@@ -24,45 +21,8 @@ SETTINGS = {"stock": {"flags": (), "features": {}},
                        "features": {"running-in-environment-with-injected-sidecars": "false"}}}
 
 
-def directory():
-    """Where peers.sh has put it; empty if it cannot be built here. Asked for first outside of the network namespace, in
-    which nothing can be fetched; the environment tells the program inside."""
-    if "STAGEWRIGHT_TEKTON" not in os.environ:
-        done = subprocess.run([HERE / "peers.sh"], stdout=subprocess.PIPE, text=True)
-        os.environ["STAGEWRIGHT_TEKTON"] = done.stdout.strip() if done.returncode == 0 else ""
-        if done.returncode != 0:
-            say("SKIPPED: Tekton cannot be built here; the reason is above")
-            report("peers", controller="tekton", skipped=f"peers.sh failed with code {done.returncode}")
-    return os.environ["STAGEWRIGHT_TEKTON"]
-
-
 def contenders():
-    return [(Tekton, {"settings": name}) for name in SETTINGS] if directory() else []
-
-
-def kubeconfig(plane):
-    """With a token of its account, whose name is too long for a certificate."""
-    path = plane.kubeconfig("tester", name="tekton")
-    config = json.loads(path.read_text())
-    config["users"][0]["user"] = {"token": plane.kubectl("create", "token", ACCOUNT, "-n", NAMESPACE, "--duration", "24h").strip()}
-    path.write_text(json.dumps(config))
-    return path
-
-
-class Controller:
-    """Its process, with what Replica has for ours."""
-
-    def __init__(self, plane, flags):
-        images = [part for flag in IMAGES for part in (flag, f"standin.invalid{flag.replace('-', '/', 1)}@sha256:" + "3" * 64)]
-        self.plane = plane
-        self.process = plane.start("tekton", pathlib.Path(directory(), "bin/tekton-controller"), "-kubeconfig", kubeconfig(plane), *images, *flags,
-                                   env={"SYSTEM_NAMESPACE": NAMESPACE, "METRICS_DOMAIN": "tekton.dev/pipeline", "PROBES_PORT": "8081", "CONFIG_SPIRE": "config-spire",
-                                        **{f"CONFIG_{key}_NAME": name for key, name in CONFIGURATIONS.items()}})
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(timeout=60)
-        self.plane.processes.pop("tekton")
+    return [(Tekton, {"settings": name}) for name in SETTINGS] if directory("tekton") else []
 
 
 class Tekton(Bench):
@@ -70,19 +30,17 @@ class Tekton(Bench):
     resources = ("pipelineruns", "taskruns")
 
     def __init__(self, plane, scale, settings):
-        self.controller, self.settings = f"tekton {version()} {settings}", SETTINGS[settings]
+        self.controller, self.settings = f"{version('tekton')} {settings}", SETTINGS[settings]
         super().__init__(plane, scale)
         self.install()
 
     @staticmethod
     def control_plane():
-        return ControlPlane(nodes=10, kubelet=("--pods", "tekton.dev/taskRun"), audited=[f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"])
+        return ControlPlane(nodes=10, kubelet=("--pods", "tekton.dev/taskRun"), audited=[f"system:serviceaccount:{ACCOUNT}"])
 
     def install(self):
-        files = [f for pattern in INSTALLED for f in sorted(pathlib.Path(directory(), "config").glob(f"{pattern}.yaml"))]
-        # The conversion is the last part of a CRD's text.
-        self.plane.kubectl("apply", "--server-side", "-f", "-", text="\n---\n".join(f.read_text().split("\n  conversion:\n")[0] for f in files))
-        wait_until("Tekton's CRDs to be served", 20, lambda: all(self.api.get(f"{API}/{r}") for r in self.resources))
+        self.plane.kubectl("apply", "--server-side", "-f", "-", text=manifests("tekton", *INSTALLED))
+        wait_until("Tekton's CRDs to be served", 20, lambda: all(self.api.get(f"{API}/{r}") for r in ("pipelineruns", "taskruns")))
         if self.settings["features"]:
             self.api.patch(f"/api/v1/namespaces/{NAMESPACE}/configmaps/feature-flags", {"data": self.settings["features"]})
 
@@ -91,15 +49,29 @@ class Tekton(Bench):
     def set_times(self):
         self.plane.rules({"Run": STAGE_MS, "Exit": EXIT_MS})
 
+    def start(self):
+        controller = Controller(self.plane)
+        images = [part for flag in IMAGES for part in (flag, f"standin.invalid{flag.replace('-', '/', 1)}@sha256:" + "3" * 64)]
+        controller.start("tekton", "-kubeconfig", ACCOUNT, *images, *self.settings["flags"], env={
+            "SYSTEM_NAMESPACE": NAMESPACE, "METRICS_DOMAIN": "tekton.dev/pipeline", "PROBES_PORT": "8081", "CONFIG_SPIRE": "config-spire",
+            **{f"CONFIG_{key}_NAME": name for key, name in CONFIGURATIONS.items()}})
+        return controller
+
     def operator(self, name):
         """It has no sign that it is ready and leads, so a first run tells."""
-        controller = Controller(self.plane, self.settings["flags"])
+        controller = self.start()
         warm = self.namespace(f"{name}-warm")
         self.create(warm, "warm", tasks=1)
-        wait_until("Tekton's first run", 120, lambda: controller.process.poll() is not None or self.is_finished(self.statuses(warm)[0][1]))
-        assert controller.process.poll() is None, "Tekton's controller ended"
-        time.sleep(3)  # its last writes of that run
+
+        def finished():
+            controller.check()
+            return self.is_finished(self.statuses(warm)[0][1])
+        wait_until("the first run", 120, finished)
+        time.sleep(3)  # the last writes of that run
         return controller
+
+    def use(self, controller):
+        return process_use(*controller.pids())
 
     def create(self, ns, name, tasks=STAGES):
         spec = {"steps": [{"name": "work", "image": "standin.invalid/base@sha256:" + "4" * 64, "command": ["true"]}]}
@@ -125,7 +97,3 @@ class Tekton(Bench):
         """b00001-pod of a TaskRun, b00001-s0-pod of a PipelineRun."""
         run = pod.removesuffix("-pod").removesuffix("-s0")
         return run if "-" not in run else None
-
-
-def version():
-    return pathlib.Path(directory()).name.split("-")[1]

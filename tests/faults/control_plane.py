@@ -309,7 +309,8 @@ class ControlPlane:
             "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived", "ResponseStarted"],
             "rules": [{"level": "Metadata", "users": self.audited},
                       {"level": "Metadata", "verbs": ["create"], "resources": [{"group": "build.stagewright.dev", "resources": ["imagebuilds"]},
-                                                                               {"group": "tekton.dev", "resources": ["pipelineruns", "taskruns"]}]},
+                                                                               {"group": "tekton.dev", "resources": ["pipelineruns", "taskruns"]},
+                                                                               {"group": "shipwright.io", "resources": ["buildruns"]}]},
                       {"level": "None"}]}))
 
     def kubeconfig(self, user, server=f"https://127.0.0.1:{API_PORT}", name=None):
