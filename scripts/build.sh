@@ -67,9 +67,7 @@ main() {
     esac
     shift
   done
-  export CCACHE_DIR=${CCACHE_DIR:-${STAGEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/stagewright}/ccache}
-  # Every preset and checkout shares the objects: paths are made relative to the checkout.
-  export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+  use_ccache "$root"
   (( ! tests )) || packages+=("${test_packages[@]}")
   if (( install )); then apt_install "${packages[@]}"; else check_packages "${packages[@]}"; fi
   (( ! only )) || return 0

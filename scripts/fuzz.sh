@@ -42,6 +42,7 @@ main() {
   "$root/scripts/build.sh" --with-tests --packages-only
   command -v clang++-14 >/dev/null || (apt_install clang-14 libclang-rt-14-dev) ||
     { warn "SKIPPED: the fuzzers need clang-14 and libclang-rt-14-dev"; exit 77; }
+  use_ccache "$root"
   cmake -S "$root" --preset fuzz >/dev/null
   cmake --build "$root/build/fuzz" -j "$jobs" --target "${names[@]/#/fuzz_}"
   cd "$root/build/fuzz/fuzz"

@@ -111,3 +111,9 @@ apt_quietly() {
 
 # find_python: a python3 with its whole standard library; any will do.
 find_python() { command -v python3 || die "python3 is missing"; }
+
+# use_ccache ROOT: every preset and checkout shares the objects, outside the checkout; paths are made relative to it.
+use_ccache() {
+  export CCACHE_DIR=${CCACHE_DIR:-${STAGEWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/stagewright}/ccache}
+  export CCACHE_BASEDIR=$1 CCACHE_NOHASHDIR=1
+}

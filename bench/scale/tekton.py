@@ -57,7 +57,7 @@ class Tekton(Bench):
             **{f"CONFIG_{key}_NAME": name for key, name in CONFIGURATIONS.items()}})
         return controller
 
-    def operator(self, name):
+    def warm(self, name):
         """It has no sign that it is ready and leads, so a first run tells."""
         controller = self.start()
         warm = self.namespace(f"{name}-warm")
