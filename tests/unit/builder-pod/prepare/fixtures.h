@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "lib/base/fd.h"
 #include "lib/base/file.h"
+#include "tests/support/source_dir.h"
 
 namespace stagewright::prepare::testing {
 
@@ -113,8 +114,7 @@ class GitServer {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    std::string script =
-        std::string(STAGEWRIGHT_SOURCE_DIR) + "/tests/unit/builder-pod/prepare/git_http_server.py";
+    std::string script = sourceDir() / "tests/unit/builder-pod/prepare/git_http_server.py";
     std::string directory = root;
     std::string credentials = auth;
     std::string python = "python3";

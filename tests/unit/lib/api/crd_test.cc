@@ -9,6 +9,7 @@
 #include "lib/api/identity.h"
 #include "lib/api/image_build.h"
 #include "lib/api/spec_keys.h"
+#include "tests/support/source_dir.h"
 #include "tests/unit/lib/api/crd_schema.h"
 
 namespace stagewright::api {
@@ -19,7 +20,7 @@ using testing::findGaps;
 using ::testing::IsEmpty;
 
 const Json& crd() {
-  static const Json kCrd = testing::loadCrd(STAGEWRIGHT_SOURCE_DIR "/crds/imagebuilds.yaml");
+  static const Json kCrd = testing::loadCrd(sourceDir() / "crds/imagebuilds.yaml");
   return kCrd;
 }
 

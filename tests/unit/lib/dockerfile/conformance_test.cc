@@ -13,6 +13,7 @@
 #include "lib/dockerfile/expand.h"
 #include "lib/dockerfile/ignore.h"
 #include "lib/dockerfile/parser.h"
+#include "tests/support/source_dir.h"
 
 namespace stagewright::dockerfile {
 namespace {
@@ -24,7 +25,7 @@ constexpr std::size_t kLimit = 4 * 1024 * 1024;
 fs::path conformanceFolder() {
   const char* given = std::getenv("STAGEWRIGHT_CONFORMANCE");
   return given != nullptr ? fs::path(given)
-                          : fs::path(STAGEWRIGHT_SOURCE_DIR) / ".." / "shared" / "conformance";
+                          : sourceDir() / ".." / "shared" / "conformance";
 }
 
 std::string load(const fs::path& path) { return loadFile(path.string(), kLimit).value_or(""); }

@@ -8,6 +8,7 @@
 
 #include "lib/base/file.h"
 #include "lib/dockerfile/parser.h"
+#include "tests/support/source_dir.h"
 
 namespace stagewright::dockerfile {
 namespace {
@@ -18,7 +19,7 @@ constexpr std::size_t kGoldenLimit = 4 * 1024 * 1024;
 
 std::vector<std::string> caseNames() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(fs::path(STAGEWRIGHT_SOURCE_DIR) /
+  for (const auto& entry : fs::directory_iterator(sourceDir() /
                                                   "tests/golden/dockerfile/errors")) {
     names.push_back(entry.path().filename().string());
   }
@@ -36,7 +37,7 @@ class GoldenError : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenError, HasThisText) {
   const fs::path folder =
-      fs::path(STAGEWRIGHT_SOURCE_DIR) / "tests/golden/dockerfile/errors" / GetParam();
+      sourceDir() / "tests/golden/dockerfile/errors" / GetParam();
   const Result<std::string> text = loadFile((folder / "Dockerfile").string(), kGoldenLimit);
   ASSERT_TRUE(text) << text.error().message;
   const Result<ParsedFile> file = parseDockerfile({"Dockerfile", *text});

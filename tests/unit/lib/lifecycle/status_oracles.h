@@ -11,6 +11,7 @@
 #include <string>
 
 #include "lib/api/status.h"
+#include "tests/support/source_dir.h"
 #include "tests/unit/lib/api/crd_yaml.h"
 
 namespace stagewright::lifecycle::testing {
@@ -77,7 +78,7 @@ inline void expectKstatus(const api::ImageBuildStatus& status, std::int64_t gene
 
 inline const Json& statusSchema() {
   static const Json kSchema = [] {
-    std::ifstream in(STAGEWRIGHT_SOURCE_DIR "/crds/imagebuilds.yaml");
+    std::ifstream in(sourceDir() / "crds/imagebuilds.yaml");
     std::stringstream text;
     text << in.rdbuf();
     const Json crd = api::testing::CrdYaml::parse(text.str());

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lib/base/file.h"
+#include "tests/support/source_dir.h"
 #include "tests/unit/lib/plan/plan_fixture.h"
 
 namespace stagewright::plan {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLimit = 4 * 1024 * 1024;
 
-fs::path goldenFolder() { return fs::path(STAGEWRIGHT_SOURCE_DIR) / "tests/golden/plan"; }
+fs::path goldenFolder() { return sourceDir() / "tests/golden/plan"; }
 
 std::vector<std::string> caseNames() {
   std::vector<std::string> names;

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "lib/pods/pods.h"
+#include "tests/support/source_dir.h"
 
 namespace stagewright::pods {
 namespace {
@@ -24,7 +25,7 @@ std::string readText(const fs::path& path) {
   return out.str();
 }
 
-fs::path goldenRoot() { return fs::path(STAGEWRIGHT_SOURCE_DIR) / "tests/golden/pods"; }
+fs::path goldenRoot() { return sourceDir() / "tests/golden/pods"; }
 
 std::vector<std::string> caseNames() {
   std::vector<std::string> out;

@@ -3,6 +3,7 @@
 
 #include "lib/api/spec_keys.h"
 #include "lib/policy/policy.h"
+#include "tests/support/source_dir.h"
 #include "tests/unit/lib/api/crd_schema.h"
 
 namespace stagewright::policy {
@@ -14,7 +15,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 const Json& crd() {
-  static const Json kCrd = api::testing::loadCrd(STAGEWRIGHT_SOURCE_DIR "/crds/buildpolicies.yaml");
+  static const Json kCrd = api::testing::loadCrd(sourceDir() / "crds/buildpolicies.yaml");
   return kCrd;
 }
 const Json& schema() {
