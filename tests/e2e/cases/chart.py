@@ -67,7 +67,7 @@ def start_slow_builds(ns, names, seconds):
 def assert_not_lost(ns, runs):
     """Every build ended well, in the run and with the attempts that it had."""
     for name, run in runs.items():
-        status = ns.succeeded(name, 180)
+        status = ns.succeeded(name, 300)
         assert status["run"]["id"] == run, f"{name}: run {run} became {status['run']['id']}"
         attempts = {s["name"]: s["attempt"] for s in status["stages"]}
         assert set(attempts.values()) == {1}, f"{name}: {attempts}"
@@ -80,7 +80,7 @@ def may(verb, resource, *more, user=ACCOUNT):
 
 def test_upgrade_with_builds_in_flight():
     with release() as upgrade, Namespace("upgrade") as ns:
-        runs = start_slow_builds(ns, ["b0", "b1", "b2"], 20)
+        runs = start_slow_builds(ns, ["b0", "b1", "b2"], 60)
         upgrade("replicas=2", "operator.logLevel=debug", "priorityClass.create=true", "flowSchemas.enabled=true")
         deployment = get("deployment", RELEASE, SYSTEM_NAMESPACE)
         assert deployment["status"]["availableReplicas"] == 2, deployment["status"]
@@ -113,7 +113,7 @@ def test_upgrade_reaches_the_crd():
 
 def test_uninstall_and_install_with_builds_in_flight():
     with release() as upgrade, Namespace("reinstall") as ns:
-        runs = start_slow_builds(ns, ["b0", "b1", "b2"], 25)
+        runs = start_slow_builds(ns, ["b0", "b1", "b2"], 60)
         helm("uninstall", RELEASE, "--wait")
         assert get("crd", f"imagebuilds.{GROUP}") and len(items("imgb", ns.name)) == 3, "the CRD went with the release"
         assert not get("deployment", RELEASE, SYSTEM_NAMESPACE)
