@@ -36,8 +36,8 @@ class AdmissionBoard {
   void dropVanished(const std::string& cacheVersion);
   /// From now on places are granted. REQUIRES: expectRunning was told of everything admitted.
   void open();
-  /// The rules of a namespace, or with an empty name of all, may have changed. Wakes who is admitted
-  /// by that, and those whose last run a policy refused.
+  /// The rules of a namespace, or with an empty name of all, may have changed. Wakes who is
+  /// admitted by that, and those whose last run a policy refused.
   void refreshRules(const std::string& ns);
 
   /// Nothing before open(). Asking again changes nothing.

@@ -9,9 +9,11 @@ namespace stagewright::op {
 
 namespace {
 constexpr int kPage = 500;
-/// Ten status writes per second at most, however long the queue is.
-constexpr std::chrono::seconds kRefresh{10};
+constexpr std::chrono::seconds kRefresh{5};
 constexpr std::size_t kPerRefresh = 100;
+/// Ten status writes per second at most, however long the queue is, and none in a bunch that a new
+/// build would have to wait for.
+constexpr Millis kBetween{100};
 constexpr const char* kUnfinished =
     "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Cancelled";
 }  // namespace
@@ -28,7 +30,7 @@ void AdmissionKeeper::run(std::stop_token stop) {
   }
   p_.board.open();
   while (p_.clock.sleepFor(kRefresh, stop)) {
-    refresh();
+    refresh(stop);
   }
 }
 
@@ -65,10 +67,13 @@ kube::ApiStatus AdmissionKeeper::learnOf(const std::string& ns, std::stop_token 
   }
 }
 
-void AdmissionKeeper::refresh() {
+void AdmissionKeeper::refresh(std::stop_token stop) {
   p_.board.dropVanished(p_.cacheVersion());
   for (const std::string& key : p_.board.stalePositions(kPerRefresh)) {
     p_.wake(key);
+    if (!p_.clock.sleepFor(kBetween, stop)) {
+      return;
+    }
   }
 }
 

@@ -31,8 +31,8 @@ class AdmissionKeeper {
   /// of the leader before it.
   kube::ApiStatus learn(std::stop_token stop);
   kube::ApiStatus learnOf(const std::string& ns, std::stop_token stop);
-  /// Wakes at most a hundred builds.
-  void refresh();
+  /// Wakes at most a hundred builds, one after the other with a pause.
+  void refresh(std::stop_token stop);
 
  private:
   Parts p_;

@@ -1,6 +1,7 @@
 #include "operator/applier.h"
 
 #include <algorithm>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "lib/base/log.h"
@@ -49,7 +50,7 @@ void worsen(Outcome& total, std::optional<Outcome> next) {
 }  // namespace
 
 Outcome Applier::apply(const Json& object, const api::ImageBuild& build,
-                       const lifecycle::Decision& decision, std::stop_token stop) {
+                       const lifecycle::Decision& decision, Lane lane, std::stop_token stop) {
   const Target target{build.metadata.namespace_ + "/" + build.metadata.name,
                       build.metadata.namespace_};
   if (std::optional<Outcome> stale = confirmAbsent(target, decision.confirmAbsent, stop)) {
@@ -59,10 +60,7 @@ Outcome Applier::apply(const Json& object, const api::ImageBuild& build,
           writeStatus(target, build, statusOf(object), decision, stop)) {
     return *instead;
   }
-  Outcome total = Outcome::done(decision.requeueAfter);
-  for (const lifecycle::Action& action : decision.actions) {
-    worsen(total, act(target, action, stop));
-  }
+  Outcome total = actAll(target, decision, lane, stop);
   for (const lifecycle::EventNote& note : decision.events) {
     events_.record(build, note);
   }
@@ -88,8 +86,7 @@ std::optional<Outcome> Applier::confirmAbsent(const Target& target,
 }
 
 std::optional<Outcome> Applier::writeStatus(const Target& target, const api::ImageBuild& build,
-                                            const Json& before,
-                                            const lifecycle::Decision& decision,
+                                            const Json& before, const lifecycle::Decision& decision,
                                             std::stop_token stop) {
   const Json wanted = api::toJson(decision.status);
   const Json patch = makeMergePatch(before, wanted);
@@ -134,6 +131,27 @@ std::optional<Outcome> Applier::sendStatus(const Target& target, const api::Imag
     return Outcome::again(error.message);
   }
   return troubleOf(error).value_or(Outcome::error(error.message));
+}
+
+/// The claim and the first pod on it take one round trip, not two: neither needs the other's
+/// answer.
+Outcome Applier::actAll(const Target& target, const lifecycle::Decision& decision, Lane lane,
+                        std::stop_token stop) {
+  Outcome total = Outcome::done(decision.requeueAfter);
+  std::future<std::optional<Outcome>> claim;
+  for (const lifecycle::Action& action : decision.actions) {
+    if (action.hasTime && lane != Lane::kLater) {
+      worsen(total, Outcome::later());
+    } else if (action.kind == lifecycle::Action::Kind::kCreateClaim && !claim.valid()) {
+      claim = std::async(std::launch::async, [&] { return act(target, action, stop); });
+    } else {
+      worsen(total, act(target, action, stop));
+    }
+  }
+  if (claim.valid()) {
+    worsen(total, claim.get());
+  }
+  return total;
 }
 
 std::optional<Outcome> Applier::act(const Target& target, const lifecycle::Action& action,

@@ -15,6 +15,7 @@
 #include "operator/known_pods.h"
 #include "operator/news_pace.h"
 #include "operator/outcome.h"
+#include "operator/work_queue.h"
 #include "operator/write_gate.h"
 
 namespace stagewright::op {
@@ -40,9 +41,9 @@ class Applier {
 
   /// `object` is what `build` was parsed from. Done means that everything of the decision happened,
   /// or that it is only news whose time comes with the outcome's `after`; a plan whose status could
-  /// not be written did nothing at all.
+  /// not be written did nothing at all. What has time is left for a pass in Lane::kLater.
   Outcome apply(const Json& object, const api::ImageBuild& build,
-                const lifecycle::Decision& decision, std::stop_token stop);
+                const lifecycle::Decision& decision, Lane lane, std::stop_token stop);
   KnownPods& knownPods() { return knownPods_; }
   /// The build is gone, or its run has ended.
   void forget(const std::string& key) {
@@ -62,6 +63,8 @@ class Applier {
                                      std::stop_token stop);
   std::optional<Outcome> sendStatus(const Target& target, const api::ImageBuild& build,
                                     const Json& patch, const Json& wanted, std::stop_token stop);
+  Outcome actAll(const Target& target, const lifecycle::Decision& decision, Lane lane,
+                 std::stop_token stop);
   std::optional<Outcome> act(const Target& target, const lifecycle::Action& action,
                              std::stop_token stop);
   std::optional<Outcome> create(const Target& target, const lifecycle::Action& action,

@@ -4,6 +4,7 @@
 
 #include "lib/api/image_build.h"
 #include "operator/cluster_facts.h"
+#include "operator/json_at.h"
 #include "operator/policy_board.h"
 
 namespace stagewright::op {
@@ -85,9 +86,17 @@ std::string buildKeyOf(const Json& child) {
   return build.empty() ? "" : metadata->value("namespace", "") + "/" + build;
 }
 
+std::string workedClaimKeyOf(const Json& build) {
+  const Json& run = at(at(build, "status"), "run");
+  const std::string claim = textAt(run, "claim");
+  const bool working = !claim.empty() && textAt(run, "result").empty();
+  return working ? textAt(at(build, "metadata"), "namespace") + "/" + claim : "";
+}
+
 Caches::Caches(kube::ApiClient& client, Clock& clock, const Options& options,
                CacheListener& listener)
     : clusterReads_(options.clusterReads),
+      builds_(workedClaimKeyOf),
       pods_(buildKeyOf),
       claims_(buildKeyOf),
       nodes_(client, clock,

@@ -74,7 +74,7 @@ class Caches {
   const Kind& kindOf(CachedKind kind) const;
 
   bool clusterReads_;
-  Kind builds_{nullptr};
+  Kind builds_;
   Kind pods_;
   Kind claims_;
   kube::Informer nodes_;
@@ -89,5 +89,8 @@ void trimPod(Json& pod);
 
 /// `namespace/name` of the build that a pod or claim is labelled with; empty if none.
 std::string buildKeyOf(const Json& child);
+
+/// `namespace/name` of the claim that the run of a build works on; empty if none does.
+std::string workedClaimKeyOf(const Json& build);
 
 }  // namespace stagewright::op

@@ -5,6 +5,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/seal.h"
+#include "lib/pods/pods.h"
 
 namespace stagewright::op {
 
@@ -60,7 +61,6 @@ LogFollowers::~LogFollowers() {
   for (std::jthread& thread : threads) {
     thread.request_stop();
   }
-  changed_.notify_all();
 }
 
 // ---- what the reconciler calls ----
@@ -82,7 +82,10 @@ void LogFollowers::follow(const std::string& key, const std::string& ns,
       target->pod = pod;
     }
     target->wanted = true;
-    target->ended = target->ended || containerEnded(pod);
+    if (!target->ended && containerEnded(pod)) {
+      target->ended = true;
+      ended_.notify_all();
+    }
     if (!target->queued && !target->followed && !target->facts.complete) {
       enqueue(*state, target);
     }
@@ -94,7 +97,6 @@ void LogFollowers::follow(const std::string& key, const std::string& ns,
     }
   }
   makeRoom(*state);
-  changed_.notify_all();
 }
 
 std::map<std::string, lifecycle::LogFacts> LogFollowers::facts(
@@ -130,24 +132,60 @@ void LogFollowers::forget(const std::string& key) { facts(key, {}); }
 void LogFollowers::enqueue(State& state, const std::shared_ptr<Target>& target) {
   target->queued = true;
   state.queue.push_back(target);
+  queued_.notify_one();
   if (state.idle < state.queue.size() && state.threads.size() < maxThreads_) {
     state.threads.emplace_back([this](std::stop_token stop) { work(stop); });
   }
 }
 
-/// If logs wait and no thread is free, the longest turn ends, unless it has only begun.
+LogFollowers::Urgency LogFollowers::urgencyOf(const Target& target) {
+  return target.failing                          ? Urgency::kFailing
+         : target.ended                          ? Urgency::kEnded
+         : target.pod.role == pods::kRolePrepare ? Urgency::kPlan
+         : !target.facts.pushChecked             ? Urgency::kMayPush
+                                                 : Urgency::kNothing;
+}
+
+/// REQUIRES: one waits. Among equals the first that came.
+std::shared_ptr<LogFollowers::Target> LogFollowers::takeMostUrgent(State& state) {
+  const auto first =
+      std::min_element(state.queue.begin(), state.queue.end(),
+                       [](const auto& a, const auto& b) { return urgencyOf(*a) < urgencyOf(*b); });
+  std::shared_ptr<Target> target = *first;
+  state.queue.erase(first);
+  target->queued = false;
+  return target;
+}
+
+/// If a log waits and no thread is free, one that is less urgent gives way, or else the one that
+/// was followed the longest, unless it has only begun.
 void LogFollowers::makeRoom(State& state) {
   if (state.queue.empty() || state.idle > 0 || state.threads.size() < maxThreads_) {
     return;
   }
+  Urgency waiting = Urgency::kNothing;
+  for (const auto& target : state.queue) {
+    waiting = isSettled(*target) ? waiting : std::min(waiting, urgencyOf(*target));
+  }
+  if (waiting == Urgency::kNothing) {
+    return;
+  }
+  Target* idlest = nullptr;
   Target* longest = nullptr;
   for (const auto& [uid, target] : state.targets) {
-    const bool older = longest == nullptr || target->turnStarted < longest->turnStarted;
-    if (target->followed && !target->turn.stop_requested() && older) {
+    if (!target->followed || target->turn.stop_requested()) {
+      continue;
+    }
+    if (longest == nullptr || target->turnStarted < longest->turnStarted) {
       longest = target.get();
     }
+    if (idlest == nullptr || urgencyOf(*idlest) < urgencyOf(*target)) {
+      idlest = target.get();
+    }
   }
-  if (longest != nullptr && clock_.steadyNow() - longest->turnStarted > kFairTurn) {
+  if (idlest != nullptr && waiting < urgencyOf(*idlest)) {
+    idlest->turn.request_stop();
+  } else if (longest != nullptr && clock_.steadyNow() - longest->turnStarted > kFairTurn) {
     longest->turn.request_stop();
   }
 }
@@ -159,14 +197,12 @@ void LogFollowers::work(std::stop_token stop) {
     {
       auto state = state_.lock();
       ++state->idle;
-      changed_.wait(state.guard(), stop, [&] { return !state->queue.empty(); });
+      queued_.wait(state.guard(), stop, [&] { return !state->queue.empty(); });
       --state->idle;
       if (stop.stop_requested() || state->queue.empty()) {
         return;
       }
-      target = state->queue.front();
-      state->queue.pop_front();
-      target->queued = false;
+      target = takeMostUrgent(*state);
       if (isSettled(*target)) {
         continue;
       }
@@ -194,6 +230,7 @@ void LogFollowers::takeTurn(Target& target, std::stop_token turn) {
     if (turn.stop_requested()) {
       return;
     }
+    setFailing(target, !read);
     if (read && endedBefore) {
       setFacts(target, [](lifecycle::LogFacts& facts) { facts.complete = true; });
       return;
@@ -254,14 +291,23 @@ void LogFollowers::setFacts(Target& target,
   onFact_(target.key);
 }
 
-bool LogFollowers::hasEnded(const Target& target) {
+void LogFollowers::setFailing(Target& target, bool failing) {
   auto state = state_.lock();
+  target.failing = failing;
+}
+
+/// Whether the container has; if so, its log is being asked for from now on at the latest.
+bool LogFollowers::hasEnded(Target& target) {
+  auto state = state_.lock();
+  if (target.ended && !target.facts.askedAtEnd) {
+    target.facts.askedAtEnd = clock_.now();
+  }
   return target.ended;
 }
 
 bool LogFollowers::waitForEnd(Target& target, Millis patience, std::stop_token turn) {
   auto state = state_.lock();
-  return changed_.wait_for(state.guard(), turn, patience, [&] { return target.ended; });
+  return ended_.wait_for(state.guard(), turn, patience, [&] { return target.ended; });
 }
 
 }  // namespace stagewright::op

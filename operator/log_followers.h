@@ -1,12 +1,13 @@
 // Follows the logs of prepare and publish pods for the sealed frames in them.
 //
 // A log that broke off is read again from its start, and once more after its container has ended:
-// folding a line twice is harmless. There are at most `maxThreads` connections; when more logs
-// wait, the one that was followed the longest gives way and comes again, so that a hundred publish
-// pods that wait for their stages cannot hide one plan.
+// folding a line twice is harmless. There are at most `maxThreads` connections. When more logs
+// wait, those come first that a decision waits for, and others give way to them and come again: a
+// thousand publish pods that wait for their stages must not hide one plan or one finished image.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -42,6 +43,14 @@ class LogFollowers {
   void forget(const std::string& key);
 
  private:
+  /// What is waited for; the smaller comes first.
+  enum class Urgency : std::uint8_t {
+    kEnded,    ///< the end of a container, which the log explains
+    kPlan,     ///< of a prepare pod
+    kMayPush,  ///< whether a publish pod may push
+    kFailing,  ///< it could not be read the last time
+    kNothing,  ///< publish waits for its stages; that its end is seen at once is a nicety
+  };
   /// One pod whose log is wanted. Owned by State and, while it is followed, by a thread.
   struct Target {
     std::string key;
@@ -52,6 +61,7 @@ class LogFollowers {
     bool queued = false;
     bool followed = false;
     bool ended = false;     ///< the container, as far as is known
+    bool failing = false;   ///< the last read
     std::stop_source turn;  ///< ends the present turn
     SteadyPoint turnStarted{};
   };
@@ -64,6 +74,7 @@ class LogFollowers {
   };
 
   void enqueue(State& state, const std::shared_ptr<Target>& target);
+  static std::shared_ptr<Target> takeMostUrgent(State& state);
   void makeRoom(State& state);
   void work(std::stop_token stop);
   void takeTurn(Target& target, std::stop_token turn);
@@ -71,8 +82,10 @@ class LogFollowers {
   void foldLine(Target& target, std::string_view line);
   lifecycle::LogFacts factsOf(const Target& target);
   void setFacts(Target& target, const std::function<void(lifecycle::LogFacts&)>& change);
-  bool hasEnded(const Target& target);
+  void setFailing(Target& target, bool failing);
+  bool hasEnded(Target& target);
   bool waitForEnd(Target& target, Millis patience, std::stop_token turn);
+  static Urgency urgencyOf(const Target& target);
   static bool isSettled(const Target& target) { return !target.wanted || target.facts.complete; }
 
   kube::ApiClient& client_;
@@ -80,7 +93,8 @@ class LogFollowers {
   std::size_t maxThreads_;
   OnFact onFact_;
   Guarded<State> state_;
-  std::condition_variable_any changed_;
+  std::condition_variable_any queued_;
+  std::condition_variable_any ended_;  ///< the container of any target
 };
 
 }  // namespace stagewright::op

@@ -124,8 +124,8 @@ struct Operator {
                     createErrors, followers, applier, admissions, policies, settingsOf(o)}),
         workers(
             queue, clock,
-            [this](const std::string& key, std::stop_token stop) {
-              return reconciler.reconcile(key, stop);
+            [this](const WorkQueue::Work& work, std::stop_token stop) {
+              return reconciler.reconcile(work.key, work.lane, stop);
             },
             metrics),
         keeper({client, clock, o.namespaces, admissions,

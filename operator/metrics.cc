@@ -38,6 +38,7 @@ const char* resultOf(const Outcome& outcome) {
       return outcome.after ? "requeue_after" : "success";
     case Outcome::Kind::kWaiting:
       return "requeue_after";
+    case Outcome::Kind::kLater:
     case Outcome::Kind::kAgain:
       return "requeue";
     default:

@@ -14,8 +14,8 @@ namespace stagewright::op {
 
 /// Pods of a build begin and end in bunches; what only tells of it (lifecycle::mayWait) is written
 /// at most once in two seconds, together with what comes meanwhile, and less often the more builds
-/// run, so that all of them together write no more than fifty such a second. Intents and ends never
-/// wait. Thread-safe.
+/// run, so that up to 1500 of them together write no more than fifty such a second; each still
+/// writes twice a minute, however many run. Intents and ends never wait. Thread-safe.
 class NewsPace {
  public:
   explicit NewsPace(const Clock& clock) : clock_(clock) {}

@@ -14,7 +14,7 @@ constexpr Millis kUntilOpen{500};
 constexpr Millis kUntilKnown{250};  ///< the namespace of a build, by its own watch
 }  // namespace
 
-Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
+Outcome Reconciler::reconcile(const std::string& key, Lane lane, std::stop_token stop) {
   const std::optional<Json> object = p_.builds.get(key);
   if (!object) {
     forget(key);
@@ -28,7 +28,8 @@ Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
     p_.admissions.settle(key, false, "");
     return Outcome::terminal(build.error().message);
   }
-  const std::optional<policy::Policies> policies = p_.policies.policiesOf(build->metadata.namespace_);
+  const std::optional<policy::Policies> policies =
+      p_.policies.policiesOf(build->metadata.namespace_);
   if (!policies) {
     return Outcome::waiting(kUntilKnown);
   }
@@ -37,13 +38,13 @@ Outcome Reconciler::reconcile(const std::string& key, std::stop_token stop) {
     return Outcome::error(world.error().message, world.error().retryAfter);
   }
   world->policies = *policies;
-  return planAndApply(key, *object, *build, *world, stop);
+  return planAndApply(key, *object, *build, *world, lane, stop);
 }
 
 /// Twice if the run wants to be admitted: only the plan knows whether it does, and only the queue
 /// knows the answer.
 Outcome Reconciler::planAndApply(const std::string& key, const Json& object,
-                                 const api::ImageBuild& build, lifecycle::World& world,
+                                 const api::ImageBuild& build, lifecycle::World& world, Lane lane,
                                  std::stop_token stop) {
   const TimePoint now = p_.clock.now();
   world.admission.granted = false;
@@ -57,9 +58,9 @@ Outcome Reconciler::planAndApply(const std::string& key, const Json& object,
     world.admission = *answer;
     decision = lifecycle::planBuild(build, world, now);
   }
-  const Outcome outcome = p_.applier.apply(object, build, decision, stop);
+  const Outcome outcome = p_.applier.apply(object, build, decision, lane, stop);
   p_.admissions.settle(key, asked, p_.gate.expected(key, CachedKind::kBuild));
-  if (outcome.kind == Outcome::Kind::kDone) {
+  if (outcome.kind == Outcome::Kind::kDone || outcome.kind == Outcome::Kind::kLater) {
     follow(key, build, world, decision);
     if (decision.status.run && api::isFinished(*decision.status.run)) {
       p_.applier.forget(key);
@@ -134,26 +135,17 @@ Result<std::vector<lifecycle::ObservedClaim>> Reconciler::claimsOf(const std::st
 
 /// Only builds on a claim of the user's share one with others.
 std::string Reconciler::holderOf(const api::ImageBuild& build) {
-  if (build.spec.workspace.claimName.empty()) {
+  const std::string& claim = build.spec.workspace.claimName;
+  if (claim.empty()) {
     return "";
   }
-  const std::string prefix = build.metadata.namespace_ + "/";
   std::vector<api::ImageBuild> others;
-  for (const std::string& key : p_.builds.keys()) {
-    if (!key.starts_with(prefix) || key == prefix + build.metadata.name) {
-      continue;
-    }
-    if (const std::optional<Json> object = p_.builds.get(key)) {
-      if (Result<api::ImageBuild> other = api::parseImageBuild(*object)) {
-        others.push_back(std::move(*other));
-      }
+  for (const Json& object : p_.builds.inGroup(build.metadata.namespace_ + "/" + claim)) {
+    if (Result<api::ImageBuild> other = api::parseImageBuild(object)) {
+      others.push_back(std::move(*other));
     }
   }
-  std::vector<const api::ImageBuild*> borrowed;
-  for (const api::ImageBuild& other : others) {
-    borrowed.push_back(&other);
-  }
-  return lifecycle::claimHolder(build, borrowed);
+  return lifecycle::claimHolder(build, others);
 }
 
 void Reconciler::follow(const std::string& key, const api::ImageBuild& build,

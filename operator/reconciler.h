@@ -27,7 +27,7 @@ class Reconciler {
   struct Parts {
     kube::ApiClient& client;
     Clock& clock;
-    const kube::Store& builds;
+    const kube::Store& builds;  ///< indexed by the claim they work on
     const kube::Store& pods;    ///< indexed by build
     const kube::Store& claims;  ///< indexed by build
     const ClusterFactsBoard& cluster;
@@ -41,12 +41,13 @@ class Reconciler {
   };
   explicit Reconciler(Parts parts) : p_(std::move(parts)) {}
 
-  Outcome reconcile(const std::string& key, std::stop_token stop);
+  /// In Lane::kLater also what has time.
+  Outcome reconcile(const std::string& key, Lane lane, std::stop_token stop);
 
  private:
   void forget(const std::string& key);
   Outcome planAndApply(const std::string& key, const Json& object, const api::ImageBuild& build,
-                       lifecycle::World& world, std::stop_token stop);
+                       lifecycle::World& world, Lane lane, std::stop_token stop);
   Result<lifecycle::World> observe(const std::string& key, const api::ImageBuild& build,
                                    std::stop_token stop);
   std::vector<lifecycle::ObservedPod> podsOf(const std::string& key, const api::ImageBuild& build);

@@ -8,6 +8,7 @@ namespace {
 
 constexpr Millis kFirstDelay{250};
 constexpr Millis kLongestDelay{300'000};
+constexpr int kOthersPerLater = 15;
 
 Millis ceilingOf(int failures) {
   Millis ceiling = kFirstDelay;
@@ -16,6 +17,8 @@ Millis ceilingOf(int failures) {
   }
   return std::min(ceiling, kLongestDelay);
 }
+
+std::string namespaceOf(const std::string& key) { return key.substr(0, key.find('/')); }
 
 Millis between(std::mt19937_64& random, Millis low, Millis high) {
   return Millis(
@@ -59,7 +62,7 @@ void WorkQueue::enqueue(State& state, const std::string& key, Lane lane) {
   }
   item.waiting = true;
   item.lane = lane;
-  item.place = placeFor(state, key, lane);
+  item.place = spendTurn(state, key, lane);
   item.since = clock_.steadyNow();
   state.ready.insert(orderOf(key, item));
   if (observer_ != nullptr) {
@@ -70,19 +73,25 @@ void WorkQueue::enqueue(State& state, const std::string& key, Lane lane) {
 void WorkQueue::overtake(State& state, const std::string& key, Item& item, Lane lane) {
   Item moved = item;
   moved.lane = lane;
-  moved.place = placeFor(state, key, lane);
+  moved.place = nextTurn(state, key, lane);
   if (orderOf(key, moved) < orderOf(key, item)) {
     state.ready.erase(orderOf(key, item));
+    moved.place = spendTurn(state, key, lane);
     item = moved;
     state.ready.insert(orderOf(key, item));
   }
 }
 
-std::uint64_t WorkQueue::placeFor(State& state, const std::string& key, Lane lane) {
-  Turns& turns = state.turns[lane == Lane::kLater];
-  std::uint64_t& next = turns.next[{key.substr(0, key.find('/')), lane}];
-  next = std::max(next, turns.present) + 1;
-  return next;
+std::uint64_t WorkQueue::nextTurn(State& state, const std::string& key, Lane lane) {
+  const Turns& turns = state.turns[lane == Lane::kLater];
+  const auto last = turns.last.find({namespaceOf(key), lane});
+  return std::max(last == turns.last.end() ? 0 : last->second, turns.present) + 1;
+}
+
+std::uint64_t WorkQueue::spendTurn(State& state, const std::string& key, Lane lane) {
+  const std::uint64_t turn = nextTurn(state, key, lane);
+  state.turns[lane == Lane::kLater].last[{namespaceOf(key), lane}] = turn;
+  return turn;
 }
 
 void WorkQueue::addAfter(const std::string& key, Millis wait) {
@@ -144,15 +153,23 @@ void WorkQueue::promoteDue(State& state) {
   }
 }
 
-std::optional<std::string> WorkQueue::take(State& state) {
+std::set<WorkQueue::Order>::iterator WorkQueue::choose(State& state) {
+  const auto later = state.ready.lower_bound({true, 0, ""});
+  const bool isTurn = later != state.ready.end() && state.sinceLater >= kOthersPerLater;
+  const auto chosen = isTurn ? later : state.ready.begin();
+  state.sinceLater = chosen->later ? 0 : state.sinceLater + 1;
+  return chosen;
+}
+
+std::optional<WorkQueue::Work> WorkQueue::take(State& state) {
   promoteDue(state);
   if (state.ready.empty() || state.down) {
     return std::nullopt;
   }
-  const auto first = state.ready.begin();
-  std::string key = first->key;
-  state.turns[first->later].present = first->place;
-  state.ready.erase(first);
+  const auto chosen = choose(state);
+  std::string key = chosen->key;
+  state.turns[chosen->later].present = chosen->place;
+  state.ready.erase(chosen);
   if (state.ready.empty()) {
     state.turns.clear();
   }
@@ -165,16 +182,16 @@ std::optional<std::string> WorkQueue::take(State& state) {
   item.waiting = false;
   item.working = true;
   item.since = now;
-  return key;
+  return Work{std::move(key), item.lane};
 }
 
-std::optional<std::string> WorkQueue::tryGet() { return take(*state_.lock()); }
+std::optional<WorkQueue::Work> WorkQueue::tryGet() { return take(*state_.lock()); }
 
-std::optional<std::string> WorkQueue::get(std::stop_token stop) {
+std::optional<WorkQueue::Work> WorkQueue::get(std::stop_token stop) {
   auto state = state_.lock();
   while (!stop.stop_requested() && !state->down) {
-    if (std::optional<std::string> key = take(*state)) {
-      return key;
+    if (std::optional<Work> work = take(*state)) {
+      return work;
     }
     const auto usable = [&] { return state->down || !state->ready.empty(); };
     if (state->delayed.empty()) {

@@ -22,7 +22,9 @@ namespace stagewright::op {
 
 /// Why a key is added. The greater one counts if there are several reasons.
 enum class Lane : std::uint8_t {
-  kLater,     ///< after all others: a restart's ten thousand finished builds must not delay a new one
+  /// After all others: ten thousand finished builds of a restart must not delay a new one. But one
+  /// turn in sixteen is theirs, so that an operator that never rests still cleans up.
+  kLater,
   kProgress,  ///< pods, logs and time moved on
   kUsers,     ///< somebody created, changed or deleted a build
 };
@@ -55,10 +57,14 @@ class WorkQueue {
   /// Success: the next failure is the first again.
   void forget(const std::string& key);
 
+  struct Work {
+    std::string key;
+    Lane lane = Lane::kProgress;
+  };
   /// The next key, which is the caller's until done(). Waits; empty after a stop or shutdown.
-  std::optional<std::string> get(std::stop_token stop);
+  std::optional<Work> get(std::stop_token stop);
   /// The same without waiting.
-  std::optional<std::string> tryGet();
+  std::optional<Work> tryGet();
   void done(const std::string& key);
 
   /// get() returns empty from now on.
@@ -93,7 +99,7 @@ class WorkQueue {
   /// (start-time fair queueing; Goyal, Vin, Cheng 1996, with equal weights and costs).
   struct Turns {
     std::uint64_t present = 0;
-    std::map<std::pair<std::string, Lane>, std::uint64_t> next;  ///< of those that wait
+    std::map<std::pair<std::string, Lane>, std::uint64_t> last;  ///< given to those that wait
   };
   struct State {
     std::map<std::string, Item> items;
@@ -101,15 +107,18 @@ class WorkQueue {
     std::set<std::pair<SteadyPoint, std::string>> delayed;
     std::map<bool, Turns> turns;  ///< by Order::later
     std::mt19937_64 random;
+    int sinceLater = 0;  ///< keys given out since one of Lane::kLater was
     bool down = false;
   };
 
   static Order orderOf(const std::string& key, const Item& item);
   void enqueue(State& state, const std::string& key, Lane lane);
   static void overtake(State& state, const std::string& key, Item& item, Lane lane);
-  static std::uint64_t placeFor(State& state, const std::string& key, Lane lane);
+  static std::uint64_t nextTurn(State& state, const std::string& key, Lane lane);
+  static std::uint64_t spendTurn(State& state, const std::string& key, Lane lane);
   void promoteDue(State& state);
-  std::optional<std::string> take(State& state);
+  std::optional<Work> take(State& state);
+  static std::set<Order>::iterator choose(State& state);
   void delay(State& state, const std::string& key, Millis wait);
   static void dropIfIdle(State& state, const std::string& key);
 

@@ -32,33 +32,33 @@ void Workers::drain(Millis patience, Clock& clock) {
 }
 
 void Workers::loop(std::stop_token stop) {
-  while (const std::optional<std::string> key = queue_.get(stop)) {
-    reconcileKey(*key, stop);
+  while (const std::optional<WorkQueue::Work> work = queue_.get(stop)) {
+    reconcileKey(*work, stop);
   }
 }
 
 bool Workers::runOnce(std::stop_token stop) {
-  const std::optional<std::string> key = queue_.tryGet();
-  if (key) {
-    reconcileKey(*key, stop);
+  const std::optional<WorkQueue::Work> work = queue_.tryGet();
+  if (work) {
+    reconcileKey(*work, stop);
   }
-  return key.has_value();
+  return work.has_value();
 }
 
 /// The one place that catches everything: a bug in one build must not stop the others.
-void Workers::reconcileKey(const std::string& key, std::stop_token stop) {
+void Workers::reconcileKey(const WorkQueue::Work& work, std::stop_token stop) {
   observer_.onWorkerBusy(1);
   const SteadyPoint started = clock_.steadyNow();
   Outcome outcome;
   try {
-    outcome = reconcile_(key, stop);
+    outcome = reconcile_(work, stop);
   } catch (const std::exception& e) {
     observer_.onException();
     outcome = Outcome::error(std::string("exception: ") + e.what());
   }
   observer_.onReconciled(outcome, std::chrono::duration_cast<Millis>(clock_.steadyNow() - started));
-  settle(key, outcome);
-  queue_.done(key);
+  settle(work.key, outcome);
+  queue_.done(work.key);
   observer_.onWorkerBusy(-1);
 }
 
@@ -69,6 +69,10 @@ void Workers::settle(const std::string& key, const Outcome& outcome) {
       if (outcome.after) {
         queue_.addAfter(key, *outcome.after);
       }
+      break;
+    case Outcome::Kind::kLater:
+      queue_.forget(key);
+      queue_.add(key, Lane::kLater);
       break;
     case Outcome::Kind::kWaiting:
       queue_.addAfter(key, outcome.after.value_or(Millis(0)));

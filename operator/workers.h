@@ -24,7 +24,7 @@ class ReconcileObserver {
 
 class Workers {
  public:
-  using Reconcile = std::function<Outcome(const std::string& key, std::stop_token stop)>;
+  using Reconcile = std::function<Outcome(const WorkQueue::Work& work, std::stop_token stop)>;
   Workers(WorkQueue& queue, const Clock& clock, Reconcile reconcile, ReconcileObserver& observer)
       : queue_(queue), clock_(clock), reconcile_(std::move(reconcile)), observer_(observer) {}
 
@@ -38,7 +38,7 @@ class Workers {
 
  private:
   void loop(std::stop_token stop);
-  void reconcileKey(const std::string& key, std::stop_token stop);
+  void reconcileKey(const WorkQueue::Work& work, std::stop_token stop);
   void settle(const std::string& key, const Outcome& outcome);
 
   WorkQueue& queue_;

@@ -137,10 +137,16 @@ bool isUnwanted(Turn& turn, const ObservedPod& pod) {
   return !keepsPods(turn) || (!pod.isTerminal() && !ending);
 }
 
+/// What is left of a run that succeeded does nothing any more; eight deletes of each of a hundred
+/// such runs would keep new builds waiting.
+bool hasTime(Turn& turn, const std::string& runId) {
+  return runId == turn.run().id && turn.run().result == api::reason::kSucceeded;
+}
+
 void deleteUnwantedPods(Turn& turn) {
   for (const ObservedPod& pod : turn.world.pods) {
     if (!pod.deletionTimestamp && isUnwanted(turn, pod)) {
-      turn.decision.actions.push_back({Action::Kind::kDeletePod, pod.name, pod.uid, {}});
+      turn.decision.actions.push_back({Action::Kind::kDeletePod, pod.name, pod.uid, {}, {}, hasTime(turn, pod.runId)});
     }
   }
 }
@@ -160,7 +166,7 @@ void deleteUnwantedClaims(Turn& turn) {
     const bool wanted =
         claim.runId == turn.run().id && (turn.isActive() || (keptPod && lasts(turn, stay)));
     if (!wanted) {
-      turn.decision.actions.push_back({Action::Kind::kDeleteClaim, claim.name, claim.uid, {}});
+      turn.decision.actions.push_back({Action::Kind::kDeleteClaim, claim.name, claim.uid, {}, {}, hasTime(turn, claim.runId)});
     }
   }
 }

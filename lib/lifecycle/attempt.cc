@@ -358,13 +358,15 @@ bool Attempt::awaitsLog() {
   if (told || facts.complete) {
     return false;
   }
-  const TimePoint end =
-      pod_->container.finishedAt.value_or(turn_.now) + turn_.world.settings.logGrace;
-  if (turn_.now < end && pod_->container.finishedAt) {
-    turn_.wakeAt(end);
-    return true;
+  if (!pod_->container.finishedAt || pod_->runKey.empty()) {
+    return false;  // there is no log, or none that can be believed
   }
-  return false;
+  // Where a thousand logs wait to be read, the time until it is this one's turn does not count.
+  const TimePoint end = facts.askedAtEnd.value_or(turn_.now) + turn_.world.settings.logGrace;
+  if (turn_.now < end) {
+    turn_.wakeAt(end);
+  }
+  return turn_.now < end;
 }
 
 void Attempt::retryAfter(Millis delay) {

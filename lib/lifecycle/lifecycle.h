@@ -24,6 +24,7 @@ struct Action {
   std::string uid;                ///< deletes: the precondition
   std::string body;               ///< creates: the object as JSON
   std::string resourceVersion{};  ///< kDeleteBuild: a second precondition, so that no edit is lost
+  bool hasTime = false;  ///< deletes of what a successful run leaves: nobody waits for them
 };
 
 struct EventNote {

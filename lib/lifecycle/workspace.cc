@@ -192,8 +192,7 @@ void checkWorkspace(Turn& turn) {
   }
 }
 
-std::string claimHolder(const api::ImageBuild& build,
-                        const std::vector<const api::ImageBuild*>& others) {
+std::string claimHolder(const api::ImageBuild& build, const std::vector<api::ImageBuild>& others) {
   const std::string& name = build.spec.workspace.claimName;
   if (name.empty() || !build.status.run) {
     return {};
@@ -202,13 +201,12 @@ std::string claimHolder(const api::ImageBuild& build,
     return std::pair(of.status.run->startTime.value_or(TimePoint::max()), of.metadata.uid);
   };
   const api::ImageBuild* first = nullptr;
-  for (const api::ImageBuild* other : others) {
-    const bool competes = other->metadata.namespace_ == build.metadata.namespace_ &&
-                          other->metadata.uid != build.metadata.uid && other->status.run &&
-                          !api::isFinished(*other->status.run) && other->status.run->claim == name;
-    if (competes && rank(*other) < rank(build) &&
-        (first == nullptr || rank(*other) < rank(*first))) {
-      first = other;
+  for (const api::ImageBuild& other : others) {
+    const bool competes = other.metadata.namespace_ == build.metadata.namespace_ &&
+                          other.metadata.uid != build.metadata.uid && other.status.run &&
+                          !api::isFinished(*other.status.run) && other.status.run->claim == name;
+    if (competes && rank(other) < rank(build) && (first == nullptr || rank(other) < rank(*first))) {
+      first = &other;
     }
   }
   return first == nullptr ? std::string() : "ImageBuild " + quoted(first->metadata.name, 64);

@@ -91,6 +91,8 @@ struct LogFacts {
   std::optional<plan::ImageReport> image;  ///< publish: the tags stand
   std::optional<plan::Failure> failure;
   bool complete = false;  ///< the log was read to its end after the container had ended
+  /// When it was first asked for after the container's end; nothing: other logs came first so far.
+  std::optional<TimePoint> askedAtEnd{};
 };
 
 /// Folds one line of the log of `pod` into `facts`. Lines without a right seal are build output and
@@ -131,7 +133,7 @@ struct Settings {
   Millis pullGrace = std::chrono::seconds(60);
   Millis nodeGrace = std::chrono::seconds(60);
   Millis startGrace = std::chrono::minutes(10);  ///< from scheduled to running, pull included
-  Millis logGrace = std::chrono::seconds(30);    ///< from a container's end to giving up on its log
+  Millis logGrace = std::chrono::seconds(30);    ///< from asking for a log to giving up on it
   int infrastructureRetries = 3;
   int history = 5;
   Millis podTTL = std::chrono::hours(24);
@@ -149,7 +151,7 @@ struct Admission {
 struct World {
   std::vector<ObservedPod> pods;      ///< labelled with this build's name AND owned by its uid
   std::vector<ObservedClaim> claims;  ///< owned by its uid, and the one workspace.claimName names
-  std::set<std::string> seenPods;  ///< names of pods that are or were there, as far as is known
+  std::set<std::string> seenPods;     ///< names of pods that are or were there, as far as is known
   std::map<std::string, LogFacts> logs;  ///< by pod name
   std::map<std::string, CreateError> createErrors;
   ClusterFacts cluster;
@@ -165,7 +167,6 @@ struct World {
 /// Runs on one ReadWriteOnce claim go one after the other, by (run.startTime, uid). Among `others`
 /// (builds of the same namespace) the first unfinished run on the claim of `build` that comes
 /// before its own: `ImageBuild "x"`, or empty.
-std::string claimHolder(const api::ImageBuild& build,
-                        const std::vector<const api::ImageBuild*>& others);
+std::string claimHolder(const api::ImageBuild& build, const std::vector<api::ImageBuild>& others);
 
 }  // namespace stagewright::lifecycle

@@ -2,8 +2,10 @@
 // server does not show on demand. It knows nothing about objects; tests say every answer.
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,7 +23,8 @@ class FakeApiTransport final : public ApiTransport {
     int status = 200;
     std::string body{};
     std::vector<std::string> lines{};
-    bool cut = false;  ///< the transport fails (after the lines)
+    bool cut = false;   ///< the transport fails (after the lines)
+    bool open = false;  ///< nothing more comes (after the lines) until the caller stops
     Millis retryAfter{0};
     std::function<void()> before{};  ///< runs before the answer
   };
@@ -70,6 +73,11 @@ class FakeApiTransport final : public ApiTransport {
       if (line.starts_with(limits.prefix) && !onLine(line)) {
         return ApiResponse{200, "", Millis(0)};
       }
+    }
+    if (answer.open) {
+      std::mutex mutex;
+      std::unique_lock lock(mutex);
+      std::condition_variable_any().wait(lock, stop, [] { return false; });
     }
     if (stop.stop_requested()) {
       return cancelled("stopped");

@@ -96,7 +96,7 @@ TEST_F(Keeper, WakesBuildsWhosePositionMoved) {
   const Json waits = build("w", "1", {{"startTime", "2026-11-28T01:00:00Z"}, {"queuePosition", 4}});
   board_.observe({"ns/run", nullptr, &running, true});
   board_.observe({"ns/w", nullptr, &waits, true});
-  keeper_.refresh();
+  keeper_.refresh(stop_.get_token());
   EXPECT_THAT(woken_, ElementsAre("ns/w"));
 }
 

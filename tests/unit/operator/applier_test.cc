@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/fake_api_clock.h"
@@ -85,7 +86,9 @@ class ApplierTest : public testing::Test {
   }
   void wantStatus() { decision_.status.phase = "Preparing"; }
 
-  Outcome apply() { return applier_.apply(object_, build_, decision_, {}); }
+  Outcome apply(Lane lane = Lane::kProgress) {
+    return applier_.apply(object_, build_, decision_, lane, {});
+  }
   std::vector<std::string> requests() {
     std::vector<std::string> out;
     for (const std::string& line : transport_.log()) {
@@ -112,6 +115,38 @@ class ApplierTest : public testing::Test {
   api::ImageBuild build_;
   lifecycle::Decision decision_;
 };
+
+TEST_F(ApplierTest, LeavesWhatHasTimeForAnotherPass) {
+  wantStatus();
+  wantDelete("now", "u1");
+  wantDelete("later", "u2");
+  decision_.actions.back().hasTime = true;
+  EXPECT_EQ(apply().kind, Outcome::Kind::kLater);
+  EXPECT_EQ(requests(),
+            (std::vector<std::string>{"PATCH " + kStatusPath, "DELETE " + kPodsPath + "/now"}));
+  decision_.actions.erase(decision_.actions.begin());
+  decision_.status = build_.status;
+  EXPECT_EQ(apply(Lane::kLater).kind, Outcome::Kind::kDone);
+  EXPECT_EQ(requests().back(), "DELETE " + kPodsPath + "/later");
+}
+
+/// The answer about the claim comes only when the pod has been asked for.
+TEST_F(ApplierTest, CreatesTheClaimAndItsFirstPodAtOnce) {
+  std::promise<void> podAsked;
+  decision_.actions.push_back({Kind::kCreateClaim, "c", "", pod("c").dump()});
+  wantPod("p");
+  answers_ = {
+      {"POST /api/v1/namespaces/ns/persistentvolumeclaims",
+       {.body = pod("c").dump(),
+        .before =
+            [&] {
+              EXPECT_EQ(podAsked.get_future().wait_for(std::chrono::seconds(20)),
+                        std::future_status::ready);
+            }}},
+      {"POST " + kPodsPath, {.body = pod("p").dump(), .before = [&] { podAsked.set_value(); }}}};
+  EXPECT_EQ(apply().kind, Outcome::Kind::kDone);
+  EXPECT_EQ(requests().size(), 2u);
+}
 
 TEST_F(ApplierTest, WritesTheIntentBeforeItCreates) {
   wantStatus();

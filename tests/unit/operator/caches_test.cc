@@ -90,5 +90,14 @@ TEST_F(NamespacedCaches, HaveAVersionForEachNamespace) {
   EXPECT_EQ(caches_.oldestVersion(CachedKind::kBuild), "11");
 }
 
+TEST(WorkedClaim, IsTheOneOfARunThatGoesOn) {
+  Json build = {{"metadata", {{"name", "shop"}, {"namespace", "team-a"}}}};
+  EXPECT_EQ(workedClaimKeyOf(build), "");
+  build["status"]["run"] = {{"claim", "shared"}};
+  EXPECT_EQ(workedClaimKeyOf(build), "team-a/shared");
+  build["status"]["run"]["result"] = "Failed";
+  EXPECT_EQ(workedClaimKeyOf(build), "");
+}
+
 }  // namespace
 }  // namespace stagewright::op

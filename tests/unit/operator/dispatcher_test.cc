@@ -30,9 +30,9 @@ class Dispatch : public testing::Test {
   bool queued(const std::string& key = "ns/b") {
     const auto next = queue_.tryGet();
     if (next) {
-      queue_.done(*next);
+      queue_.done(next->key);
     }
-    return next == key;
+    return next && next->key == key;
   }
   kube::FakeApiClock clock_;
   Metrics metrics_;

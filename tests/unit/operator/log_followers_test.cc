@@ -35,10 +35,11 @@ class Followers : public testing::Test {
  protected:
   /// Waits until `met` holds for the facts of `pod`; the followers tell of every fact.
   bool waitFor(LogFollowers& followers, const lifecycle::ObservedPod& pod,
-               const std::function<bool(const lifecycle::LogFacts&)>& met) {
+               const std::function<bool(const lifecycle::LogFacts&)>& met,
+               const std::string& key = "ns/b") {
     std::unique_lock lock(mutex_);
     return told_.wait_for(lock, std::chrono::seconds(20), [&] {
-      const auto facts = followers.facts("ns/b", {pod});
+      const auto facts = followers.facts(key, {pod});
       const auto it = facts.find(pod.name);
       return it != facts.end() && met(it->second);
     });
@@ -107,6 +108,44 @@ TEST_F(Followers, ShareFewThreadsAmongManyPods) {
     return std::all_of(facts.begin(), facts.end(),
                        [](const auto& entry) { return entry.second.complete; });
   }));
+}
+
+/// With one thread for them all.
+TEST_F(Followers, ReadFirstWhatADecisionWaitsFor) {
+  transport_.answerWith([](const kube::ApiRequest& request) {
+    const bool waits = request.path.find("/pods/waits") != std::string::npos;
+    return Answer{.lines = {frame(kChecked)}, .open = waits};
+  });
+  LogFollowers followers(client_, clock_, 1, notify());
+  const auto checked = [](const auto& facts) { return facts.pushChecked; };
+  const lifecycle::ObservedPod first = publishPod("waits0");
+  followers.follow("ns/w0", "ns", {first});
+  ASSERT_TRUE(waitFor(followers, first, checked, "ns/w0"));
+
+  const lifecycle::ObservedPod second = publishPod("waits1");
+  followers.follow("ns/w1", "ns", {second});  // the first only waits for its stages by now
+  ASSERT_TRUE(waitFor(followers, second, checked, "ns/w1"));
+
+  const lifecycle::ObservedPod ended = publishPod("ended", true);
+  followers.follow("ns/e", "ns", {ended});
+  EXPECT_TRUE(waitFor(
+      followers, ended, [](const auto& facts) { return facts.complete; }, "ns/e"));
+}
+
+TEST_F(Followers, SayWhenALogWasAskedForThatCannotBeRead) {
+  transport_.answerWith(
+      [](const kube::ApiRequest&) { return Answer{.status = 404, .body = "{}"}; });
+  LogFollowers followers(client_, clock_, 1, notify());
+  const TimePoint before = clock_.now();
+  const lifecycle::ObservedPod pod = publishPod("p", /*ended=*/true);
+  followers.follow("ns/b", "ns", {pod});
+  while (transport_.log().empty()) {
+    std::this_thread::yield();
+  }
+  const lifecycle::LogFacts facts = followers.facts("ns/b", {pod}).at("p");
+  ASSERT_TRUE(facts.askedAtEnd.has_value());
+  EXPECT_GE(*facts.askedAtEnd, before);
+  EXPECT_FALSE(facts.complete);
 }
 
 TEST_F(Followers, EndAtOnceWhileAPodKeepsFailing) {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "operator/admission_board.h"
@@ -18,7 +17,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 Json ns(const std::string& name, const Json& labels) {
-  return {{"metadata", {{"name", name}, {"labels", labels}}}, {"spec", {{"finalizers", {"kubernetes"}}}}};
+  return {{"metadata", {{"name", name}, {"labels", labels}}},
+          {"spec", {{"finalizers", {"kubernetes"}}}}};
 }
 Json policy(const std::string& name, const Json& spec) {
   return {{"metadata", {{"name", name}, {"resourceVersion", "1"}}}, {"spec", spec}};
@@ -88,15 +88,17 @@ TEST(PolicyChange, WakesRefusedBuildsAndThoseThatAreAdmitted) {
   dispatcher.setOnRulesChange([&](const std::string& of) { admissions.refreshRules(of); });
   const auto woken = [&] {
     std::vector<std::string> out;
-    while (const std::optional<std::string> key = queue.tryGet()) {
-      queue.done(*key);
-      out.push_back(*key);
+    while (const auto work = queue.tryGet()) {
+      queue.done(work->key);
+      out.push_back(work->key);
     }
     std::sort(out.begin(), out.end());
     return out;
   };
   const auto see = [&](const std::string& space, const std::string& name, const Json& status) {
-    const Json build = {{"metadata", {{"name", name}, {"namespace", space}, {"resourceVersion", "1"}}}, {"status", status}};
+    const Json build = {
+        {"metadata", {{"name", name}, {"namespace", space}, {"resourceVersion", "1"}}},
+        {"status", status}};
     admissions.observe({space + "/" + name, nullptr, &build, true});
   };
   const Json x = ns("x", {{"team", "a"}});
@@ -106,8 +108,10 @@ TEST(PolicyChange, WakesRefusedBuildsAndThoseThatAreAdmitted) {
   dispatcher.onNamespace({"y", nullptr, &y, true});
   dispatcher.onPolicy({"p", nullptr, &hold, true});
   see("x", "waits", {{"run", {{"id", "r"}, {"startTime", "2026-11-28T01:00:00Z"}}}});
-  see("y", "refused", {{"run", {{"id", "r"}, {"result", "Failed"}}}, {"failure", {{"rule", "allowed.outputs"}}}});
-  see("y", "failed", {{"run", {{"id", "r"}, {"result", "Failed"}}}, {"failure", {{"reason", "StageFailed"}}}});
+  see("y", "refused",
+      {{"run", {{"id", "r"}, {"result", "Failed"}}}, {"failure", {{"rule", "allowed.outputs"}}}});
+  see("y", "failed",
+      {{"run", {{"id", "r"}, {"result", "Failed"}}}, {"failure", {{"reason", "StageFailed"}}}});
   admissions.open();
   EXPECT_THAT(woken(), IsEmpty());
   hold["spec"]["admission"] = "Open";

@@ -15,10 +15,15 @@ class Queue : public testing::Test {
  protected:
   std::vector<std::string> takeAll() {
     std::vector<std::string> out;
-    while (auto key = queue_.tryGet()) {
+    while (auto key = take()) {
       out.push_back(*key);
     }
     return out;
+  }
+  /// The key alone.
+  std::optional<std::string> take() {
+    const std::optional<WorkQueue::Work> work = queue_.tryGet();
+    return work ? std::optional(work->key) : std::nullopt;
   }
   kube::FakeApiClock clock_;
   WorkQueue queue_{clock_, nullptr, 1};
@@ -34,14 +39,14 @@ TEST_F(Queue, HoldsAKeyOnce) {
 
 TEST_F(Queue, NeverGivesOneKeyToTwoWorkers) {
   queue_.add("a");
-  EXPECT_EQ(queue_.tryGet(), "a");
+  EXPECT_EQ(take(), "a");
   queue_.add("a");
   queue_.add("a");
-  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  EXPECT_EQ(take(), std::nullopt);
   queue_.done("a");
-  EXPECT_EQ(queue_.tryGet(), "a");
+  EXPECT_EQ(take(), "a");
   queue_.done("a");
-  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  EXPECT_EQ(take(), std::nullopt);
 }
 
 TEST_F(Queue, RealChangesOvertakeTheInitialList) {
@@ -57,12 +62,12 @@ TEST_F(Queue, NamespacesTakeTurns) {
   for (const char* key : {"many/1", "many/2", "many/3", "many/4"}) {
     queue_.add(key);
   }
-  EXPECT_EQ(queue_.tryGet(), "many/1");
+  EXPECT_EQ(take(), "many/1");
   queue_.add("small/1");
   queue_.add("tiny/1");
   queue_.add("many/5");
-  EXPECT_EQ(takeAll(), (std::vector<std::string>{"many/2", "small/1", "tiny/1", "many/3", "many/4",
-                                                 "many/5"}))
+  EXPECT_EQ(takeAll(),
+            (std::vector<std::string>{"many/2", "small/1", "tiny/1", "many/3", "many/4", "many/5"}))
       << "each is one turn away, however many the other has";
 }
 
@@ -70,7 +75,7 @@ TEST_F(Queue, WhatUsersAskForTakesTurnsWithTheProgressOfTheirBuilds) {
   for (const char* key : {"team/old1", "team/old2", "team/old3", "team/old4"}) {
     queue_.add(key);
   }
-  EXPECT_EQ(queue_.tryGet(), "team/old1");
+  EXPECT_EQ(take(), "team/old1");
   queue_.add("team/new1", Lane::kUsers);
   queue_.add("team/new2", Lane::kUsers);
   queue_.add("team/old4", Lane::kUsers);
@@ -81,12 +86,12 @@ TEST_F(Queue, WhatUsersAskForTakesTurnsWithTheProgressOfTheirBuilds) {
 
 TEST_F(Queue, WhoWasAwayGetsNoCredit) {
   queue_.add("late/1");
-  EXPECT_EQ(queue_.tryGet(), "late/1");
+  EXPECT_EQ(take(), "late/1");
   for (const char* key : {"a/1", "a/2", "a/3"}) {
     queue_.add(key);
   }
-  EXPECT_EQ(queue_.tryGet(), "a/1");
-  EXPECT_EQ(queue_.tryGet(), "a/2");
+  EXPECT_EQ(take(), "a/1");
+  EXPECT_EQ(take(), "a/2");
   for (const char* key : {"late/2", "late/3", "late/4"}) {
     queue_.add(key);
   }
@@ -96,9 +101,9 @@ TEST_F(Queue, WhoWasAwayGetsNoCredit) {
 TEST_F(Queue, DelaysWithFivePercentOfSpread) {
   queue_.addAfter("a", Millis(1000));
   clock_.advance(Millis(949));
-  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  EXPECT_EQ(take(), std::nullopt);
   clock_.advance(Millis(102));
-  EXPECT_EQ(queue_.tryGet(), "a");
+  EXPECT_EQ(take(), "a");
 }
 
 TEST_F(Queue, TheEarliestOfSeveralDelaysCounts) {
@@ -106,10 +111,10 @@ TEST_F(Queue, TheEarliestOfSeveralDelaysCounts) {
   queue_.addAfter("a", Millis(100));
   queue_.addAfter("a", Millis(60'000));
   clock_.advance(Millis(106));
-  EXPECT_EQ(queue_.tryGet(), "a");
+  EXPECT_EQ(take(), "a");
   queue_.done("a");
   clock_.advance(Millis(70'000));
-  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  EXPECT_EQ(take(), std::nullopt);
 }
 
 /// The longest of many tries is close to the ceiling, the shortest close to nothing.
@@ -140,25 +145,55 @@ TEST(QueueBackoff, DoublesToFiveMinutesWithFullJitter) {
   EXPECT_LT(shortest, Millis(30'000));
 }
 
+TEST_F(Queue, GivesWhatHasTimeOneTurnInSixteen) {
+  for (int i = 0; i < 3; ++i) {
+    queue_.add("old/" + std::to_string(i), Lane::kLater);
+  }
+  for (int i = 0; i < 40; ++i) {
+    queue_.add("busy/" + std::to_string(i), Lane::kUsers);
+  }
+  std::vector<int> later;
+  for (int turn = 0; turn < 43; ++turn) {
+    const std::optional<WorkQueue::Work> work = queue_.tryGet();
+    ASSERT_TRUE(work);
+    EXPECT_EQ(work->lane, work->key.starts_with("old") ? Lane::kLater : Lane::kUsers);
+    if (work->lane == Lane::kLater) {
+      later.push_back(turn);
+    }
+  }
+  EXPECT_EQ(later, (std::vector<int>{15, 31, 42}));
+}
+
+TEST_F(Queue, SpendsNoTurnOnAKeyThatKeepsItsPlace) {
+  queue_.add("team/a", Lane::kProgress);
+  for (int i = 0; i < 5; ++i) {
+    queue_.add("team/a", Lane::kUsers);
+  }
+  queue_.add("team/new", Lane::kUsers);
+  queue_.add("other/b", Lane::kProgress);
+  queue_.add("other/c", Lane::kProgress);
+  EXPECT_EQ(takeAll(), (std::vector<std::string>{"other/b", "team/a", "team/new", "other/c"}));
+}
+
 TEST_F(Queue, ForgettingStartsTheBackoffAnew) {
   for (int i = 0; i < 10; ++i) {
     queue_.addAfterFailure("a");
     clock_.advance(Millis(300'000));
-    ASSERT_EQ(queue_.tryGet(), "a");
+    ASSERT_EQ(take(), "a");
     queue_.done("a");
   }
   queue_.forget("a");
   queue_.addAfterFailure("a");
   clock_.advance(Millis(250));
-  EXPECT_EQ(queue_.tryGet(), "a");
+  EXPECT_EQ(take(), "a");
 }
 
 TEST_F(Queue, HonoursTheServersWish) {
   queue_.addAfterFailure("a", Millis(10'000));
   clock_.advance(Millis(9'999));
-  EXPECT_EQ(queue_.tryGet(), std::nullopt);
+  EXPECT_EQ(take(), std::nullopt);
   clock_.advance(Millis(1));
-  EXPECT_EQ(queue_.tryGet(), "a");
+  EXPECT_EQ(take(), "a");
 }
 
 TEST_F(Queue, TellsHowLongWorkTakes) {
@@ -180,10 +215,11 @@ TEST(QueueThreads, KeepsKeysApartAndEndsOnShutdown) {
   std::vector<std::jthread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&](std::stop_token stop) {
-      while (auto key = queue.get(stop)) {
-        EXPECT_TRUE(working.lock()->insert(*key).second) << *key << " is given to two workers";
-        working.lock()->erase(*key);
-        queue.done(*key);
+      while (auto work = queue.get(stop)) {
+        EXPECT_TRUE(working.lock()->insert(work->key).second)
+            << work->key << " is given to two workers";
+        working.lock()->erase(work->key);
+        queue.done(work->key);
         ++handled;
       }
     });
@@ -199,7 +235,7 @@ TEST(QueueThreads, KeepsKeysApartAndEndsOnShutdown) {
   }
   queue.shutdown();
   threads.clear();
-  EXPECT_EQ(queue.get({}), std::nullopt);
+  EXPECT_FALSE(queue.get({}).has_value());
 }
 
 }  // namespace

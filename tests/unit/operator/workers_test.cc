@@ -20,8 +20,13 @@ class Work : public testing::Test {
   kube::FakeApiClock clock_;
   WorkQueue queue_{clock_, nullptr, 1};
   CountingObserver observer_;
+  std::vector<Lane> lanes_;
   std::function<Outcome()> next_ = [] { return Outcome::done(); };
-  Workers workers_{queue_, clock_, [this](const std::string&, std::stop_token) { return next_(); },
+  Workers workers_{queue_, clock_,
+                   [this](const WorkQueue::Work& work, std::stop_token) {
+                     lanes_.push_back(work.lane);
+                     return next_();
+                   },
                    observer_};
 };
 
@@ -32,6 +37,18 @@ TEST_F(Work, ComesAgainWhenTold) {
   EXPECT_FALSE(runOnce());
   clock_.advance(Millis(1051));
   EXPECT_TRUE(runOnce());
+}
+
+TEST_F(Work, WhatHasTimeComesAfterTheOthers) {
+  next_ = [] { return Outcome::later(); };
+  queue_.add("a");
+  EXPECT_TRUE(runOnce());
+  queue_.add("b");
+  next_ = [] { return Outcome::done(); };
+  EXPECT_TRUE(runOnce());
+  EXPECT_TRUE(runOnce());
+  EXPECT_FALSE(runOnce());
+  EXPECT_EQ(lanes_, (std::vector<Lane>{Lane::kProgress, Lane::kProgress, Lane::kLater}));
 }
 
 TEST_F(Work, DoneIsDone) {
@@ -68,7 +85,7 @@ TEST(WorkBackoff, WaitingForTheCachesKeepsTheCountOfFailures) {
     bool fail = false;
     Workers workers(
         queue, clock,
-        [&](const std::string&, std::stop_token) {
+        [&](const WorkQueue::Work&, std::stop_token) {
           fail = !fail;
           return fail ? Outcome::again("conflict") : Outcome::waiting(Millis(20));
         },
@@ -96,7 +113,7 @@ TEST(WorkThreads, DrainWaitsForRunningReconciles) {
   std::atomic<bool> finished = false;
   Workers workers(
       queue, clock,
-      [&](const std::string&, std::stop_token) {
+      [&](const WorkQueue::Work&, std::stop_token) {
         started = true;
         while (!finish) {
           std::this_thread::yield();

@@ -213,6 +213,38 @@ TEST(MaxParallelStages, BoundsThePodsAndEndsAllTheSame) {
   }
 }
 
+/// An hour may pass before it is this log's turn; only then does the patience with it begin.
+TEST(AwaitedLog, IsGivenUpWhenItCouldBeReadAndWasNot) {
+  for (const std::string part : {"prepare", "publish"}) {
+    FakeCluster cluster;
+    cluster.settle();
+    if (part == "publish") {
+      cluster.toStages({{}});
+      cluster.run("0");
+      cluster.exit("0", 0);
+    }
+    cluster.run(part);
+    cluster.settle();
+    cluster.exit(part, 0);
+    LogFacts& facts = cluster.logs[cluster.name(part)];
+    facts.complete = false;
+    cluster.settle();
+    cluster.pass(std::chrono::minutes(20));
+    EXPECT_THAT(cluster.reconcile().followLogs, ElementsAre(cluster.name(part)));
+    EXPECT_EQ(cluster.countEvents("StageRetried"), 0);
+
+    facts.askedAtEnd = cluster.now;
+    cluster.pass(std::chrono::seconds(29));
+    EXPECT_EQ(cluster.reconcile().requeueAfter, Millis(1000));
+    EXPECT_EQ(cluster.countEvents("StageRetried"), 0);
+    cluster.pass(std::chrono::seconds(1));
+    cluster.reconcile();
+    EXPECT_EQ(cluster.countEvents("StageRetried"), 1) << part;
+    EXPECT_EQ(cluster.ready().reason, "InternalError");
+    EXPECT_EQ(cluster.status().run->infrastructureRetries, 1);
+  }
+}
+
 TEST(PlanBuild, SucceedsOnTheImageFrameWithoutWaitingForTheExit) {
   FakeCluster cluster;
   cluster.toStages({{}});
@@ -654,9 +686,9 @@ TEST(ClaimHolder, OrdersRunsByStartAndUid) {
   const api::ImageBuild same = make("a", 10, false);
   const api::ImageBuild late = make("l", 11, false);
   const api::ImageBuild done = make("d", 1, true);
-  EXPECT_EQ(claimHolder(mine, {&late, &done, &mine}), "");
-  EXPECT_EQ(claimHolder(mine, {&late, &early, &same}), "ImageBuild \"e\"");
-  EXPECT_EQ(claimHolder(mine, {&same}), "ImageBuild \"a\"");
+  EXPECT_EQ(claimHolder(mine, {late, done, mine}), "");
+  EXPECT_EQ(claimHolder(mine, {late, early, same}), "ImageBuild \"e\"");
+  EXPECT_EQ(claimHolder(mine, {same}), "ImageBuild \"a\"");
 }
 
 TEST(PlanBuild, ChoosesIsolationOnceAndSaysWhy) {

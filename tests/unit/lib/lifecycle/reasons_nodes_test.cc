@@ -192,21 +192,6 @@ TEST(Prepare, IsBegunAgainWhenItsPodVanishes) {
   EXPECT_TRUE(cluster.has("prepare", 2));
 }
 
-TEST(Prepare, WaitsForItsLogBeforeItJudges) {
-  FakeCluster cluster;
-  cluster.settle();
-  cluster.run("prepare");
-  cluster.settle();
-  cluster.exit("prepare", 0);
-  cluster.logs.clear();
-  EXPECT_EQ(cluster.reconcile().followLogs, std::vector<std::string>{cluster.name("prepare")});
-  EXPECT_EQ(cluster.status().run->prepare.state, api::AttemptState::kRunning);
-  cluster.pass(seconds(31));
-  cluster.settle();
-  EXPECT_EQ(cluster.status().run->prepare.reason, "InternalError");
-  EXPECT_EQ(cluster.status().run->infrastructureRetries, 1);
-}
-
 TEST(Conditions, SayHowFarAFailedRunCame) {
   FakeCluster cluster;
   cluster.settle();
