@@ -53,7 +53,7 @@ class Controller:
         namespace, user = account.split(":")
         config["users"][0]["user"] = {"token": self.plane.kubectl("create", "token", user, "-n", namespace, "--duration", "24h").strip()}
         path.write_text(json.dumps(config))
-        self.processes[name] = self.plane.start(name, pathlib.Path(directory(name), f"bin/{name}-controller"), flag, path, *arguments, env=env)
+        self.processes[name] = self.plane.start(name, pathlib.Path(directory(name), f"bin/{name}-controller"), flag, path, *arguments, env=env, niceness=-5)
 
     def check(self):
         for name, process in self.processes.items():

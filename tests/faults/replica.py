@@ -49,7 +49,7 @@ class Replica:
     # ---- process ----
 
     def start(self, ready=True):
-        self.process = self.plane.start(f"operator-{self.name}", *self.command, env=self.env)
+        self.process = self.plane.start(f"operator-{self.name}", *self.command, env=self.env, niceness=-5)
         if ready:
             self.wait_ready()
         return self
