@@ -104,6 +104,10 @@ class Bench:
         """Paths of the lists that hold the builds; what another object owns is none."""
         return [f"{BUILDS}/namespaces/{ns}/imagebuilds" if ns else f"{BUILDS}/imagebuilds"]
 
+    def clean(self, ns, patience):
+        """Waits until nothing is left to be done for what has finished."""
+        wait_until("the pods to be gone", patience, lambda: not self.api.get(f"/api/v1/namespaces/{ns}/pods?limit=1")["items"], 1)
+
     def is_finished(self, status):
         return condition(status, "Finished")["status"] == "True"
 
@@ -239,6 +243,7 @@ def measure(bench, workload, ns, total, rate, patience=900, **shape):
     created = time.monotonic() - started
     bench.all_done(ns, total, patience)
     took = time.monotonic() - started
+    bench.clean(ns, patience)
     memory, cpu = bench.use(replica)
     over = [] if shape else bench.overheads(ns)
     report(workload, controller=bench.controller, builds=total, rate=rate, creating_s=round(created, 1), all_done_s=round(took, 1),

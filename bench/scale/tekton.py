@@ -87,6 +87,9 @@ class Tekton(Bench):
     def lists(self, ns=None):
         return [f"{API}/namespaces/{ns}/{r}" if ns else f"{API}/{r}" for r in self.resources]
 
+    def clean(self, ns, patience):
+        """It keeps the pods as long as their runs."""
+
     def is_finished(self, status):
         return condition(status, "Succeeded")["status"] in ("True", "False")
 

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <future>
 #include <map>
+#include <memory>
 #include <optional>
 #include <ostream>
 #include <thread>
@@ -63,10 +64,37 @@ std::string trustedPem(const ClusterConfig& config) {
   return pem ? *pem : "";
 }
 
+/// The store for the text it was last asked for: parsing certificates costs more than the handshake
+/// of a connection. Thread-safe.
+class TrustedStore {
+ public:
+  /// One more reference to the store of `pem`, which is the caller's.
+  X509_STORE* share(const std::string& pem) {
+    auto last = last_.lock();
+    if (!last->store || last->pem != pem) {
+      last->store.reset(storeOf(pem));
+      last->pem = pem;
+    }
+    X509_STORE_up_ref(last->store.get());
+    return last->store.get();
+  }
+
+ private:
+  struct Free {
+    void operator()(X509_STORE* store) const { X509_STORE_free(store); }
+  };
+  struct Last {
+    std::string pem;
+    std::unique_ptr<X509_STORE, Free> store;
+  };
+  Guarded<Last> last_;
+};
+
 /// Called by the library for each connection, so a rotated CA is picked up. A throw here fails the
 /// connection.
-void configureTls(const ClusterConfig& config, boost::asio::ssl::context& context) {
-  SSL_CTX_set_cert_store(context.native_handle(), storeOf(trustedPem(config)));
+void configureTls(const ClusterConfig& config, TrustedStore& trusted,
+                  boost::asio::ssl::context& context) {
+  SSL_CTX_set_cert_store(context.native_handle(), trusted.share(trustedPem(config)));
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   if (!config.clientCertificatePem.empty()) {
     context.use_certificate_chain(boost::asio::buffer(config.clientCertificatePem));
@@ -260,13 +288,14 @@ class CpprestTransport final : public ApiTransport {
     settings.set_validate_certificates(!config_.insecureSkipVerify);
     settings.set_tlsext_sni_enabled(!isAddress(web::uri(config_.server).host()));
     settings.set_ssl_context_callback(
-        [this](boost::asio::ssl::context& context) { configureTls(config_, context); });
+        [this](boost::asio::ssl::context& context) { configureTls(config_, trusted_, context); });
     return settings;
   }
 
   const ClusterConfig config_;
   SystemClock clock_;
   Credentials credentials_;
+  TrustedStore trusted_;
   Guarded<std::map<Millis::rep, http_client>> clients_;
 };
 

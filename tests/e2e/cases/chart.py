@@ -141,6 +141,20 @@ def test_namespaced_mode():
         theirs.succeeded("shop")
 
 
+def test_pods_carry_only_the_metadata_that_is_allowed():
+    wanted = {"podMetadata": {"labels": {"cost.example/team": "a"}, "annotations": {"cost.example/why": "release"}}}
+    with release() as upgrade, Namespace("metadata") as ns:
+        ns.inline("refused", f"FROM {BUSYBOX}\nRUN echo 1 > /a\n", execution=wanted)
+        failure = ns.failed("refused", "PolicyViolation")
+        assert "spec.execution.podMetadata.labels" in failure["message"] and "cost.example/team" in failure["message"], failure
+        assert not items("pods", ns.name)
+        upgrade("builds.podMetadataPrefixes={cost.example/}")
+        ns.inline("allowed", f"FROM {BUSYBOX}\nRUN echo 1 > /a\n", execution=wanted, retention={"pods": "Always"})
+        ns.succeeded("allowed")
+        pods = [p["metadata"] for p in items("pods", ns.name)]
+        assert len(pods) == 3 and all(p["labels"].get("cost.example/team") == "a" and p["annotations"].get("cost.example/why") == "release" for p in pods), pods
+
+
 def test_operator_cannot_read_secrets():
     for verb in ("get", "list", "watch", "create", "update", "patch", "delete"):
         assert not may(verb, "secrets", "-A") and not may(verb, "secrets", "-n", SYSTEM_NAMESPACE), f"it may {verb} Secrets"

@@ -56,6 +56,24 @@ def test_suspend_starts_nothing():
         ns.succeeded("idle")
 
 
+def test_stages_have_nodes_and_resources_of_their_own():
+    node = items("nodes", "default")[0]["metadata"]["name"]
+    dockerfile = f"FROM {BUSYBOX} AS small\nRUN echo 1 > /a\nFROM {BUSYBOX} AS large\nCOPY --from=small /a /\n"
+    with Namespace("nodes") as ns:
+        ns.inline("placed", dockerfile, retention={"pods": "Always"}, execution={"stages": [
+            {"stage": "large", "nodeSelector": {"kubernetes.io/hostname": node}, "resources": {"requests": {"cpu": "30m"}, "limits": {"memory": "300Mi"}}}]})
+        ns.succeeded("placed")
+        pods = {p["metadata"]["labels"].get(f"{harness.GROUP}/stage"): p for p in items("pods", ns.name)}
+        large, small = (pods[i]["spec"]["containers"][0]["resources"] for i in ("1", "0"))
+        assert large["requests"]["cpu"] == "30m" and large["limits"]["memory"] == "300Mi" and large != small, (large, small)
+        assert pods["1"]["spec"]["nodeName"] == node, pods["1"]["spec"]
+        # A place that does not exist is waited for, and said.
+        ns.inline("nowhere", dockerfile, execution={"stages": [{"stage": "large", "nodeSelector": {"disk": "of-gold"}}]})
+        ready = wait_until("the word that no node fits", 90, lambda: (lambda c: c if c and c["reason"] == "Unschedulable" else None)(
+            condition(ns.status("nowhere"), "Ready")))
+        assert ready["status"] == "Unknown" and "no node takes" in ready["message"], ready
+
+
 def test_cancel():
     with Namespace("cancel") as ns:
         ns.inline("long", f"FROM {BUSYBOX}\nRUN sleep 300\n")
