@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "builder-pod/prepare/build_args.h"
 #include "builder-pod/prepare/fetched_sources.h"
 #include "builder-pod/prepare/git_source.h"
 #include "builder-pod/prepare/pod_voice.h"
@@ -96,6 +97,7 @@ Outcome<PreparationJob> readJob(const PodVoice::Identity& identity) {
   job.checkAddress = podAddressCheck(std::move(denied));
   TRY_OR(const std::string request, readEnv(plan::kEnvRequest), error, broken(error));
   TRY_OR(job.request, plan::parseBuildRequest(request), error, broken(error));
+  CHECK_OK(loadBuildArgs(std::string(plan::kBuildArgsDir), job.request));
   CHECK_OK(trustMore(job));
   TRY(job.pullCredentials,
       loadPullCredentials(std::string(plan::kPullSecretsDir), job.request.pullSecrets));

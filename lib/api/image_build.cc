@@ -17,9 +17,7 @@ Status parseInputs(const JsonReader& reader, ImageBuildSpec& out) {
   TRY(out.dockerfile, reader.string("dockerfile", ""));
   TRY(out.dockerfileInline, reader.string("dockerfileInline", ""));
   TRY(out.target, reader.string("target", ""));
-  TRY(out.buildArgs, listOf<NameValue>(reader, "buildArgs", [](const JsonReader& item) {
-        return parseNameValue(item, "spec.buildArgs[]");
-      }));
+  TRY(out.buildArgs, listOf<BuildArg>(reader, "buildArgs", parseBuildArg));
   TRY(out.buildContexts, listOf<BuildContext>(reader, "buildContexts", parseBuildContext));
   TRY(out.secrets, parseBuildSecrets(reader, "secrets"));
   TRY(out.ssh, parseBuildSecrets(reader, "ssh"));

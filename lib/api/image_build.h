@@ -100,6 +100,13 @@ struct ConfigMapKey {
   std::string key;
 };
 
+/// The value of an ARG: `value`, or that of a key.
+struct BuildArg {
+  std::string name;
+  std::string value;
+  std::optional<ConfigMapKey> from{};
+};
+
 /// A named context: an image under the name by which FROM, COPY --from and mounts ask for it.
 struct BuildContext {
   std::string name;
@@ -229,7 +236,7 @@ struct ImageBuildSpec {
   std::string dockerfile;
   std::string dockerfileInline;
   std::string target;
-  std::vector<NameValue> buildArgs;
+  std::vector<BuildArg> buildArgs;
   std::vector<BuildContext> buildContexts;
   std::vector<BuildSecret> secrets;  ///< RUN --mount=type=secret
   std::vector<BuildSecret> ssh;      ///< private keys for RUN --mount=type=ssh

@@ -23,6 +23,31 @@ Result<NameValue> parseNameValue(const JsonReader& reader, std::string_view path
   return out;
 }
 
+Result<BuildArg> parseBuildArg(const JsonReader& reader) {
+  CHECK_OK(onlySpecKeys(reader, "spec.buildArgs[]"));
+  BuildArg out;
+  TRY(out.name, reader.string("name"));
+  TRY(out.value, reader.string("value", ""));
+  TRY(const std::optional<JsonReader> from, reader.optionalObject("valueFrom"));
+  if (from) {
+    TRY(out.from, parseConfigMapKey(*from, "spec.buildArgs[].valueFrom"));
+  }
+  if (from && reader.has("value")) {
+    return reader.error("needs either value or valueFrom");
+  }
+  return out;
+}
+
+Json toJson(const BuildArg& arg) {
+  Json out = {{"name", arg.name}};
+  if (arg.from) {
+    out["valueFrom"] = configMapKeyJson(*arg.from);
+  } else {
+    out["value"] = arg.value;
+  }
+  return out;
+}
+
 Result<BuildContext> parseBuildContext(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.buildContexts[]"));
   BuildContext out;

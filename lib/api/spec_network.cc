@@ -11,21 +11,6 @@ namespace {
 constexpr std::array<std::string_view, 3> kTlsWords = {"Verify", "SkipVerify", "PlainHTTP"};
 constexpr std::array<std::string_view, 2> kInRunWords = {"None", "Env"};
 
-/// `configMapKeyRef` of the object at `path`.
-Result<ConfigMapKey> parseConfigMapKey(const JsonReader& reader, const std::string& path) {
-  CHECK_OK(onlySpecKeys(reader, path));
-  TRY(const JsonReader ref, reader.object("configMapKeyRef"));
-  CHECK_OK(onlySpecKeys(ref, path + ".configMapKeyRef"));
-  ConfigMapKey out;
-  TRY(out.name, ref.string("name"));
-  TRY(out.key, ref.string("key"));
-  return out;
-}
-
-Json configMapKeyJson(const ConfigMapKey& ref) {
-  return {{"configMapKeyRef", {{"name", ref.name}, {"key", ref.key}}}};
-}
-
 /// The CRD refuses the same; this guards the environment of pods, which anybody who may get pods
 /// can read.
 Result<std::string> parseProxyUrl(const JsonReader& reader, std::string_view key) {
@@ -42,6 +27,20 @@ Result<std::string> parseProxyUrl(const JsonReader& reader, std::string_view key
   return url;
 }
 }  // namespace
+
+Result<ConfigMapKey> parseConfigMapKey(const JsonReader& reader, const std::string& path) {
+  CHECK_OK(onlySpecKeys(reader, path));
+  TRY(const JsonReader ref, reader.object("configMapKeyRef"));
+  CHECK_OK(onlySpecKeys(ref, path + ".configMapKeyRef"));
+  ConfigMapKey out;
+  TRY(out.name, ref.string("name"));
+  TRY(out.key, ref.string("key"));
+  return out;
+}
+
+Json configMapKeyJson(const ConfigMapKey& ref) {
+  return {{"configMapKeyRef", {{"name", ref.name}, {"key", ref.key}}}};
+}
 
 Result<Registry> parseRegistry(const JsonReader& reader) {
   CHECK_OK(onlySpecKeys(reader, "spec.registries[]"));

@@ -9,6 +9,8 @@ namespace stagewright::api {
 // spec_inputs.cc
 Result<Source> parseSource(const JsonReader& reader);
 Result<Output> parseOutput(const JsonReader& reader);
+Result<BuildArg> parseBuildArg(const JsonReader& reader);
+Json toJson(const BuildArg& arg);
 Result<BuildContext> parseBuildContext(const JsonReader& reader);
 Json toJson(const BuildContext& context);
 /// `list` is secrets or ssh.
@@ -31,6 +33,10 @@ Json toJson(const Retention& retention);
 void putOnInputChange(Json& spec, const std::optional<OnInputChange>& value);
 
 // spec_network.cc
+/// `configMapKeyRef` of the object at `path`.
+Result<ConfigMapKey> parseConfigMapKey(const JsonReader& reader, const std::string& path);
+/// `{configMapKeyRef: {name, key}}`
+Json configMapKeyJson(const ConfigMapKey& ref);
 Result<Registry> parseRegistry(const JsonReader& reader);
 Result<std::optional<Proxy>> parseProxy(const JsonReader& spec);
 Result<std::optional<TrustedCA>> parseTrustedCA(const JsonReader& spec);

@@ -146,7 +146,8 @@ bool hasTime(Turn& turn, const std::string& runId) {
 void deleteUnwantedPods(Turn& turn) {
   for (const ObservedPod& pod : turn.world.pods) {
     if (!pod.deletionTimestamp && isUnwanted(turn, pod)) {
-      turn.decision.actions.push_back({Action::Kind::kDeletePod, pod.name, pod.uid, {}, {}, hasTime(turn, pod.runId)});
+      turn.decision.actions.push_back(
+          {Action::Kind::kDeletePod, pod.name, pod.uid, {}, {}, hasTime(turn, pod.runId)});
     }
   }
 }
@@ -166,7 +167,8 @@ void deleteUnwantedClaims(Turn& turn) {
     const bool wanted =
         claim.runId == turn.run().id && (turn.isActive() || (keptPod && lasts(turn, stay)));
     if (!wanted) {
-      turn.decision.actions.push_back({Action::Kind::kDeleteClaim, claim.name, claim.uid, {}, {}, hasTime(turn, claim.runId)});
+      turn.decision.actions.push_back(
+          {Action::Kind::kDeleteClaim, claim.name, claim.uid, {}, {}, hasTime(turn, claim.runId)});
     }
   }
 }

@@ -39,9 +39,11 @@ struct EventNote {
 ///     plan again.
 ///  2. If toJson(status) differs from the object's status: write it (status subresource, with the
 ///  resourceVersion that
-///     `build` had); at once, unless it mayWait: then nothing of the decision is done until its time
-///     has come or something else happens. On conflict or error drop the rest and come again: nothing was created.
-///  3. actions, in order; each is independent. Create: 201 is success; AlreadyExists is success if
+///     `build` had); at once, unless it mayWait: then nothing of the decision is done until its
+///     time has come or something else happens. On conflict or error drop the rest and come again:
+///     nothing was created.
+///  3. actions, in order; each is independent, and one that hasTime may come after the work of
+///  other builds. Create: 201 is success; AlreadyExists is success if
 ///  isSameChild says so,
 ///     else report {409, AlreadyExists} in World::createErrors; other refusals go there too.
 ///     Delete: with `uid` as precondition, background; 404 and 409 are success. No answer or 5xx:

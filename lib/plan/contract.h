@@ -35,6 +35,7 @@ inline constexpr std::string_view kRunDir = "/.stagewright/run";           ///< 
 inline constexpr std::string_view kPullSecretsDir = "/.stagewright/pull";  ///< prepare, publish: pull/<i>/.dockerconfigjson
 inline constexpr std::string_view kPushSecretDir = "/.stagewright/push";   ///< publish: push/.dockerconfigjson
 inline constexpr std::string_view kSourceSecretDir = "/.stagewright/source-auth";  ///< prepare: username, password
+inline constexpr std::string_view kBuildArgsDir = "/.stagewright/args";            ///< prepare: args/<name>, values from ConfigMaps
 inline constexpr std::string_view kConfigMapDir = "/.stagewright/configmap";       ///< prepare: source configMap
 /// secrets, stage: a volume in memory; secrets puts values there, the executor takes them away before the first step
 inline constexpr std::string_view kSecretsDir = "/.stagewright/secrets";

@@ -152,6 +152,9 @@ Json toJson(const BuildRequest& r) {
     out["trustedCa"] = r.trustedCa;
     out["authoritiesInRun"] = r.authoritiesInRun;
   }
+  if (!r.buildArgFiles.empty()) {
+    out["buildArgFiles"] = pairsJson(r.buildArgFiles);
+  }
   if (!r.contexts.empty()) {
     out["contexts"] = pairsJson(r.contexts);
   }
@@ -212,6 +215,7 @@ Result<BuildRequest> parseBuildRequest(std::string_view text) {
     TRY(out.platform, parsePlatformAt(reader, "platform"));
   }
   TRY(out.buildArgs, readPairs(reader, "buildArgs"));
+  TRY(out.buildArgFiles, readPairs(reader, "buildArgFiles"));
   TRY(out.labels, readPairs(reader, "labels"));
   TRY(out.proxies, readPairs(reader, "proxies"));
   TRY(out.trustedCa, reader.string("trustedCa", ""));

@@ -50,6 +50,8 @@ struct BuildRequest {
   std::string target;               ///< empty: the last stage
   oci::Platform platform;
   std::vector<std::pair<std::string, std::string>> buildArgs;
+  /// Names of arguments whose values are files of kBuildArgsDir, each with where it comes from, for messages
+  std::vector<std::pair<std::string, std::string>> buildArgFiles;
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<std::pair<std::string, std::string>> contexts;  ///< name, image reference or scratch
   TimePolicy timePolicy = TimePolicy::kNow;

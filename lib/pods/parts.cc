@@ -229,13 +229,15 @@ void mountPullSecrets(VolumeList& volumes, const api::ImageBuildSpec& spec) {
   }
 }
 
+Json configMapFile(const api::ConfigMapKey& ref, const std::string& path) {
+  const Json item = {{"key", ref.key}, {"path", path}};
+  return {{"configMap", {{"name", ref.name}, {"optional", true}, {"items", Json::array({item})}}}};
+}
+
 void mountCertificates(VolumeList& volumes, const api::ImageBuildSpec& spec) {
   const auto mount = [&](const std::string& name, const api::ConfigMapKey& ref) {
-    const Json item = {{"key", ref.key}, {"path", "ca.crt"}};
-    volumes.mount(
-        "ca-" + name,
-        {{"configMap", {{"name", ref.name}, {"optional", true}, {"items", Json::array({item})}}}},
-        std::string(plan::kCaDir) + "/" + name, true);
+    volumes.mount("ca-" + name, configMapFile(ref, "ca.crt"),
+                  std::string(plan::kCaDir) + "/" + name, true);
   };
   for (std::size_t i = 0; i < spec.registries.size(); ++i) {
     if (spec.registries[i].trustedCA) {

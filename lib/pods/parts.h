@@ -64,6 +64,9 @@ void addSecrets(Json& pod, Json& container, VolumeList& volumes, const RunContex
 
 /// pull/<i>, each optional: a missing Secret is told by the container, not by a pod that hangs.
 void mountPullSecrets(VolumeList& volumes, const api::ImageBuildSpec& spec);
+/// A source of volumes: one key as the file `path`. Optional, so that a missing one is told by the
+/// container instead of a pod that never starts.
+Json configMapFile(const api::ConfigMapKey& ref, const std::string& path);
 /// ca/<i>/ca.crt of registries, ca/all/ca.crt for all requests; optional as well.
 void mountCertificates(VolumeList& volumes, const api::ImageBuildSpec& spec);
 

@@ -42,6 +42,19 @@ void putContainer(Json& pod, Json container, const VolumeList& volumes) {
   all.insert(all.begin(), volumes.volumes().begin(), volumes.volumes().end());
 }
 
+void mountBuildArgs(VolumeList& volumes, const api::ImageBuildSpec& spec) {
+  Json sources = Json::array();
+  for (const api::BuildArg& arg : spec.buildArgs) {
+    if (arg.from) {
+      sources.push_back(configMapFile(*arg.from, arg.name));
+    }
+  }
+  if (!sources.empty()) {
+    volumes.mount("args", {{"projected", {{"sources", std::move(sources)}}}}, plan::kBuildArgsDir,
+                  true);
+  }
+}
+
 void mountSource(VolumeList& volumes, const api::ImageBuildSpec& spec) {
   if (!spec.source) {
     return;
@@ -169,6 +182,7 @@ Json makePreparePod(const RunContext& run, int attempt, std::string_view runKey)
   volumes.mountWorkspace(runOf(run).claim, plan::kWorkspaceDir, "", false);
   mountTmp(volumes);
   mountSource(volumes, spec);
+  mountBuildArgs(volumes, spec);
   mountPullSecrets(volumes, spec);
   mountCertificates(volumes, spec);
   putContainer(pod, std::move(container), volumes);

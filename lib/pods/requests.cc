@@ -63,6 +63,17 @@ void putTimestamp(plan::BuildRequest& out, const std::optional<api::Timestamp>& 
   }
 }
 
+void putBuildArgs(plan::BuildRequest& out, const std::vector<api::BuildArg>& args) {
+  for (const api::BuildArg& arg : args) {
+    if (arg.from) {
+      out.buildArgFiles.emplace_back(arg.name, "key " + quoted(arg.from->key, 253) +
+                                                   " of ConfigMap " + quoted(arg.from->name, 253));
+    } else {
+      out.buildArgs.emplace_back(arg.name, arg.value);
+    }
+  }
+}
+
 void putSource(plan::BuildRequest& out, const api::Source& source) {
   out.configMap = source.configMap.has_value();
   if (source.git) {
@@ -105,7 +116,7 @@ plan::BuildRequest makeBuildRequest(const api::ImageBuildSpec& spec) {
   out.target = spec.target;
   out.platform.os = "linux";
   out.platform.architecture = "amd64";
-  out.buildArgs = pairsOf(spec.buildArgs);
+  putBuildArgs(out, spec.buildArgs);
   out.labels = pairsOf(spec.output.labels);
   for (const api::BuildContext& context : spec.buildContexts) {
     out.contexts.emplace_back(context.name, context.image);

@@ -6,7 +6,7 @@ import tarfile
 
 import harness
 from gitserver import GitServer
-from harness import BUSYBOX, DEBIAN, GOLANG, Namespace, condition, seconds_between
+from harness import BUSYBOX, DEBIAN, GOLANG, Namespace, condition, kubectl, seconds_between, wait_until
 from registry import Image
 
 EXAMPLE = pathlib.Path(__file__).resolve().parents[3] / "examples" / "hello-go"
@@ -34,6 +34,25 @@ def test_hello_go_two_dockerfiles():
             layers = [h for h in image.config["history"] if not h.get("empty_layer")]
             assert len(layers) == len(image.manifest["layers"]) == len(image.config["rootfs"]["diff_ids"])
         assert "Hello Docker!" in ns.run_pod("run", f"{small.registry}/{small.repository}@{small.digest}")
+
+
+def test_arguments_from_a_config_map():
+    with Namespace("arguments") as ns:
+        refer = lambda key: [{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "env", "key": key}}}]
+        dockerfile = f"FROM {BUSYBOX}\nARG COLOUR\nLABEL colour=$COLOUR\n"
+        ns.config_map("env", {"colour": "green"})
+        ns.inline("told", dockerfile, buildArgs=refer("colour"))
+        told = ns.succeeded("told")
+        assert Image(f"{harness.PUSH_REGISTRY}/{ns.name}/told:1").config["config"]["Labels"]["colour"] == "green"
+        # The ConfigMap is no input: a run takes what it finds, and a rebuild takes the new value.
+        ns.config_map("env", {"colour": "red"})
+        kubectl("annotate", "imgb", "told", "-n", ns.name, f"{harness.GROUP}/rebuild=1")
+        again = wait_until("the rebuild", 120, lambda: (lambda s: s if s.get("lastHandledRebuild") == "1" and s["run"]["id"] != told["run"]["id"]
+                           and condition(s, "Finished")["status"] == "True" else None)(ns.status("told")))
+        assert again["run"]["sequence"] == told["run"]["sequence"] + 1
+        assert Image(f"{harness.PUSH_REGISTRY}/{ns.name}/told:1").config["config"]["Labels"]["colour"] == "red"
+        ns.inline("untold", dockerfile, buildArgs=refer("color"))
+        assert 'COLOUR is key "color" of ConfigMap "env", which does not exist' in ns.failed("untold", "SourceNotFound")["message"]
 
 
 def test_config_and_history_are_those_of_the_language_reference():

@@ -92,13 +92,17 @@ Json fullValue(const Json& schema, const std::set<std::string>& without, const s
 /// One value of every field at a time; each leaves one alternative of every one-of out.
 const std::set<std::string> kAlternatives[] = {
     {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
-     "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.tag"},
+     "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.tag",
+     "spec.buildArgs[].value"},
     {"spec.source.git", "spec.dockerfile", "spec.output.repository", "spec.output.tags",
-     "spec.workspace.storageClassName", "spec.workspace.accessMode", "spec.workspace.size"},
+     "spec.workspace.storageClassName", "spec.workspace.accessMode", "spec.workspace.size",
+     "spec.buildArgs[].valueFrom"},
     {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
-     "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.commit"},
+     "spec.workspace.claimName", "spec.source.git.ref.branch", "spec.source.git.ref.commit",
+     "spec.buildArgs[].valueFrom"},
     {"spec.source.configMap", "spec.dockerfileInline", "spec.output.image",
-     "spec.workspace.claimName", "spec.source.git.ref.tag", "spec.source.git.ref.commit"}};
+     "spec.workspace.claimName", "spec.source.git.ref.tag", "spec.source.git.ref.commit",
+     "spec.buildArgs[].value"}};
 
 TEST(Crd, EveryFieldIsReadAndWrittenBack) {
   for (const std::set<std::string>& without : kAlternatives) {

@@ -41,6 +41,10 @@ TEST(ParseSpec, SaysWhereItIsWrong) {
        "spec.output.tags[0]: expected string, got number"},
       {R"({"buildArgs": [{"name": "A", "value": 1}]})",
        "spec.buildArgs[0].value: expected string, got number"},
+      {R"({"buildArgs": [{"name": "A", "value": "1", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}]})",
+       "spec.buildArgs[0]: needs either value or valueFrom"},
+      {R"({"buildArgs": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}]})",
+       "spec.buildArgs[0].valueFrom: unknown field \"secretKeyRef\""},
       {R"({"execution": {"isolation": "None"}})",
        "spec.execution: isolation: expected Auto, UserNamespace or Baseline, got \"None\""},
       {R"({"execution": {"resources": {"limits": {"gpu": 1}}}})",
@@ -85,6 +89,15 @@ TEST(ParseSpec, TakesNullAndEmptyForUnset) {
   spec["workspace"] = Json::object();
   spec["timeout"] = nullptr;
   EXPECT_EQ(toJson(parseSpec(JsonReader(spec, "spec")).value()), smallSpec());
+}
+
+TEST(ParseSpec, KeepsWhereAnArgumentComesFrom) {
+  Json spec = smallSpec();
+  spec["buildArgs"] = Json::parse(
+      R"([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "env", "key": "a"}}}, {"name": "B", "value": ""}])");
+  const ImageBuildSpec parsed = parseSpec(JsonReader(spec, "spec")).value();
+  EXPECT_EQ(parsed.buildArgs[0].from->key, "a");
+  EXPECT_EQ(toJson(parsed), spec);
 }
 
 TEST(ParseSpec, AnEmptyProxySaysThatThereIsNone) {

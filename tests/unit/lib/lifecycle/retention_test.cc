@@ -40,6 +40,27 @@ TEST(PlanBuild, KeepsPodsAsRetentionSays) {
   }
 }
 
+/// Pods of a failed run may still work, and its quota may be waited for.
+TEST(Retention, OnlyWhatASuccessLeavesHasTime) {
+  Json spec = testing::smallSpec();
+  spec["retention"]["pods"] = "Never";
+  for (const bool good : {true, false}) {
+    FakeCluster cluster(spec);
+    cluster.toStages({{}});
+    cluster.run("publish");
+    if (good) {
+      cluster.say(cluster.pod("publish"), cluster.imageFrame());
+    } else {
+      cluster.failWith("0", 10, "StageFailed", "no");
+    }
+    const Decision decision = cluster.reconcile();
+    EXPECT_THAT(decision.actions, SizeIs(4)) << "three pods and the claim";
+    for (const Action& action : decision.actions) {
+      EXPECT_EQ(action.hasTime, good) << action.name;
+    }
+  }
+}
+
 FakeCluster failedBuild(const Json& retention) {
   Json spec = testing::smallSpec();
   spec["retention"] = retention;

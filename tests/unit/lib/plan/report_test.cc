@@ -148,6 +148,7 @@ TEST(BuildRequest, RoundTripsAndKeepsTheOrderOfArguments) {
   request.target = "t";
   request.platform = {"linux", "arm64", ""};
   request.buildArgs = {{"b", "1"}, {"a", ""}, {"b", "2"}};
+  request.buildArgFiles = {{"c", "key \"k\" of ConfigMap \"m\""}};
   request.labels = {{"l", "v"}};
   request.proxies = {{"HTTP_PROXY", "http://p:3128"}, {"http_proxy", "http://p:3128"}};
   request.trustedCa = "corp-ca";
@@ -160,6 +161,7 @@ TEST(BuildRequest, RoundTripsAndKeepsTheOrderOfArguments) {
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(dumpJson(toJson(*read)), text);
   EXPECT_EQ(read->buildArgs, request.buildArgs);
+  EXPECT_EQ(read->buildArgFiles, request.buildArgFiles);
   EXPECT_EQ(read->proxies, request.proxies);
   EXPECT_EQ(read->registries[0].tls, RegistryAccess::Tls::kPlainHttp);
 }
