@@ -228,7 +228,7 @@ class ControlPlane:
     def start_served(self, name, *command):
         """A part of the control plane. Elsewhere it has a machine, or three, of its own. Here, where it shares two cores, each answer
         of etcd would wait several times until all others have had their turn, and small heaps would be collected all the time."""
-        self.start(name, *command, env={"GOGC": "400"}, niceness=-10 if name == "etcd" else -5)
+        self.start(name, *command, env={"GOGC": "400", "GOMEMLIMIT": "4GiB"}, niceness=-10 if name == "etcd" else -5)
 
     def start(self, name, *command, env=None, niceness=0):
         with open(self.directory / f"{name}.log", "ab") as log:
