@@ -71,7 +71,7 @@ void Workers::settle(const std::string& key, const Outcome& outcome) {
       }
       break;
     case Outcome::Kind::kLater:
-      queue_.forget(key);
+      // No success yet: what was left may be what failed the last time.
       queue_.add(key, Lane::kLater);
       break;
     case Outcome::Kind::kWaiting:

@@ -51,6 +51,26 @@ TEST_F(Work, WhatHasTimeComesAfterTheOthers) {
   EXPECT_EQ(lanes_, (std::vector<Lane>{Lane::kProgress, Lane::kProgress, Lane::kLater}));
 }
 
+/// A delete that is refused for good must not be asked for four times a second.
+TEST_F(Work, WhatHasTimeBacksOffWhenItFails) {
+  int failures = 0;
+  next_ = [&] {
+    if (lanes_.back() != Lane::kLater) {
+      return Outcome::later();
+    }
+    ++failures;
+    return Outcome::error("forbidden");
+  };
+  queue_.add("a");
+  for (int tick = 0; tick < 6000; ++tick) {  // ten minutes
+    while (runOnce()) {
+    }
+    clock_.advance(Millis(100));
+  }
+  EXPECT_GE(failures, 3);
+  EXPECT_LE(failures, 40);
+}
+
 TEST_F(Work, DoneIsDone) {
   queue_.add("a");
   EXPECT_TRUE(runOnce());
